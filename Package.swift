@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target of ours is built in Swift 6 language mode with warnings as errors.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// The kernel targets hold the same sources (symbolic links to `Sources/KernelsBaseline`), compiled once for each
+/// instruction set and chosen at start. Their inner loops carry no run-time checks; everything that reaches them is
+/// checked in `Kernels`.
+func kernelTarget(_ name: String, define: String, march: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: ["CSIMD"],
+        swiftSettings: strict + [
+            .define(define), .unsafeFlags(["-Ounchecked"] + march.flatMap { ["-Xcc", $0] }),
+        ])
+}
+
+let package = Package(
+    name: "unet-mpi",
+    products: [
+        .executable(name: "unet-mpi", targets: ["unet-mpi"]),
+        .library(name: "Model", targets: ["Model"]),
+        .library(name: "Imaging", targets: ["Imaging"]),
+        .library(name: "DataParallel", targets: ["DataParallel"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        // C: only what Swift cannot import or express.
+        .target(name: "CSIMD"),
+        .systemLibrary(name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+        .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+
+        // Arithmetic.
+        kernelTarget("KernelsBaseline", define: "UNET_BASELINE"),
+        kernelTarget("KernelsAVX2", define: "UNET_AVX2", march: ["-march=haswell"]),
+        kernelTarget("KernelsAVX512", define: "UNET_AVX512", march: ["-march=skylake-avx512", "-mprefer-vector-width=512"]),
+        .target(
+            name: "Kernels", dependencies: ["CSIMD", "CBLAS", "KernelsBaseline", "KernelsAVX2", "KernelsAVX512"],
+            swiftSettings: strict),
+        .target(name: "CounterRandom", swiftSettings: strict),
+
+        // The three libraries that never import each other.
+        .target(name: "Model", dependencies: ["Kernels", "CounterRandom"], swiftSettings: strict),
+        .target(name: "Imaging", dependencies: ["CTIFF", "CHDF5", "CPNG", "CounterRandom"], swiftSettings: strict),
+        // The toolchain already ships a module called Distributed.
+        .target(name: "DataParallel", dependencies: ["CMPI"], path: "Sources/Distributed", swiftSettings: strict),
+
+        .target(
+            name: "Training",
+            dependencies: ["Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "unet-mpi",
+            dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+
+        // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CounterRandom", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "Imaging", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "unet-mpi", "TestSupport"], swiftSettings: strict),
+    ]
+)
