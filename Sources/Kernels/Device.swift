@@ -1,0 +1,35 @@
+import CSIMD
+
+/// What computes: the kernels of one instruction set and the threads of one rank.
+public final class Device: Sendable {
+    /// The instruction set in use.
+    public let instructionSet: InstructionSet
+    /// The threads of this rank.
+    public let threads: ThreadPool
+    let kernels: csimd_kernels
+
+    /// A device with `threads` threads. `instructionSet` must be one the CPU has.
+    public init(threads: Int = 1, instructionSet: InstructionSet = .best) {
+        precondition(instructionSet <= .best, "Device: this CPU has no \(instructionSet)")
+        self.instructionSet = instructionSet
+        self.threads = ThreadPool(count: threads)
+        kernels = instructionSet.kernels
+    }
+
+    /// Measured peak of fused multiply-adds on one thread, in GFLOP/s (two operations each): the limit that kernels are held against.
+    public func measurePeak() -> Double {
+        let rounds = 4_000_000
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 64)
+        defer { memory.deallocate() }
+        var best = 0.0
+        for _ in 0..<5 {
+            memory.storeBytes(of: rounds, as: Int.self)
+            (memory + 64).storeBytes(of: SIMD16<Float>(repeating: 0x1p-40), as: SIMD16<Float>.self)
+            let clock = ContinuousClock()
+            let time = clock.measure { kernels.fusedMultiplyAddPeak(memory, 0, 0) }
+            let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+            best = max(best, Double(rounds) * 12 * 16 * 2 / seconds / 1e9)
+        }
+        return best
+    }
+}

@@ -1,0 +1,42 @@
+import CSIMD
+
+#if UNET_AVX512
+    /// The kernels compiled for AVX-512.
+    public let kernelsAVX512 = makeTable()
+#elseif UNET_AVX2
+    /// The kernels compiled for AVX2 with FMA.
+    public let kernelsAVX2 = makeTable()
+#else
+    /// The kernels compiled for the architecture's baseline: SSE2 on x86-64, NEON on arm64.
+    public let kernelsBaseline = makeTable()
+#endif
+
+private func makeTable() -> csimd_kernels {
+    csimd_kernels(
+        winogradWeights: { transformAllWeights(Winograd.self, $0!, $1, $2) },
+        winograd: { convolve(Winograd.self, $0!, $1, $2) },
+        winogradGradientTransform: { transformForGradient(Winograd.self, $0!, $1, $2) },
+        winogradGradientProduct: { multiplyForGradient(Winograd.self, $0!, $1, $2) },
+        upsampledWeights: { transformAllWeights(Upsampled.self, $0!, $1, $2) },
+        upsampled: { convolve(Upsampled.self, $0!, $1, $2) },
+        upsampledGradientTransform: { transformForGradient(Upsampled.self, $0!, $1, $2) },
+        upsampledGradientProduct: { multiplyForGradient(Upsampled.self, $0!, $1, $2) },
+        upsampledInputWeights: { transformAllWeights(UpsampledInput.self, $0!, $1, $2) },
+        upsampledInput: { convolve(UpsampledInput.self, $0!, $1, $2) },
+        pointwiseWeights: { transformAllWeights(Pointwise.self, $0!, $1, $2) },
+        pointwise: { convolve(Pointwise.self, $0!, $1, $2) },
+        pointwiseGradientTransform: { transformForGradient(Pointwise.self, $0!, $1, $2) },
+        pointwiseGradientProduct: { multiplyForGradient(Pointwise.self, $0!, $1, $2) },
+        gatheredWeights: { transformAllWeights(Gathered.self, $0!, $1, $2) },
+        gathered: { convolve(Gathered.self, $0!, $1, $2) },
+        gatheredGradientTransform: { transformForGradient(Gathered.self, $0!, $1, $2) },
+        gatheredGradientProduct: { multiplyForGradient(Gathered.self, $0!, $1, $2) },
+        pooling: { raw, task, _ in pool(raw!, task) },
+        poolingGradient: { raw, task, _ in poolGradient(raw!, task) },
+        dropout: { raw, task, _ in drop(raw!, task) },
+        adam: { raw, task, _ in adam(raw!, task) },
+        copy: { raw, task, _ in copy(raw!, task) },
+        add: { raw, task, _ in add(raw!, task) },
+        fusedMultiplyAddPeak: { raw, _, _ in peak(raw!) },
+        tileMultiple: tileMultiple)
+}

@@ -1,0 +1,172 @@
+import CSIMD
+
+// Kernels that only move memory: one task is one (sample, block) plane or one piece of a flat buffer.
+
+/// 2 × 2 maximum pooling, forward.
+@inline(__always)
+func pool(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_pooling.self).pointee
+    let sample = task / a.blocks, block = task % a.blocks, rows = a.height / 2, columns = a.width / 2
+    let input = vectors(a.input) + (sample &* a.inputStride / 16 &+ block &* a.height &* a.width)
+    let result = vectors(a.result) + (sample &* a.resultStride / 16 &+ block &* rows &* columns)
+    for y in 0..<rows {
+        let top = input + 2 &* y &* a.width, bottom = top + a.width, target = result + y &* columns
+        for x in 0..<columns {
+            target[x] = f32x16_max(f32x16_max(top[2 &* x], top[2 &* x &+ 1]), f32x16_max(bottom[2 &* x], bottom[2 &* x &+ 1]))
+        }
+    }
+}
+
+/// Backward: the gradient goes to the first element, in row order, that equals the maximum.
+@inline(__always)
+func poolGradient(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_pooling.self).pointee
+    let sample = task / a.blocks, block = task % a.blocks, rows = a.height / 2, columns = a.width / 2
+    let input = vectors(a.input) + (sample &* a.inputStride / 16 &+ block &* a.height &* a.width)
+    let output = vectors(a.output) + (sample &* a.outputStride / 16 &+ block &* rows &* columns)
+    let gradient = vectors(a.outputGradient) + (sample &* a.gradientStride / 16 &+ block &* rows &* columns)
+    let result = vectors(a.result) + (sample &* a.resultStride / 16 &+ block &* a.height &* a.width)
+    for y in 0..<rows {
+        let offset = 2 &* y &* a.width
+        for x in 0..<columns {
+            let maximum = output[y &* columns &+ x]
+            var rest = gradient[y &* columns &+ x]
+            if a.mask { rest = f32x16_where_positive(rest, maximum) }
+            @inline(__always) func give(_ i: Int) {
+                let share = f32x16_where_equal(rest, input[i], maximum)
+                // What was given is gone: a later element that equals the maximum gets nothing.
+                rest = f32x16_where_different(rest, input[i], maximum)
+                result[i] = a.accumulate ? result[i] + share : share
+            }
+            let i = offset &+ 2 &* x
+            give(i)
+            give(i &+ 1)
+            give(i &+ a.width)
+            give(i &+ a.width &+ 1)
+        }
+        if !a.accumulate && a.width & 1 == 1 {
+            result[offset &+ a.width &- 1] = .zero
+            result[offset &+ 2 &* a.width &- 1] = .zero
+        }
+    }
+    if !a.accumulate && a.height & 1 == 1 {
+        for x in 0..<a.width { result[(a.height &- 1) &* a.width &+ x] = .zero }
+    }
+}
+
+/// Inverted dropout: elements whose random bits are below the threshold become 0, the others are scaled. Lane l of
+/// pixel p of block b takes element 4 (16 ⌊q / 4⌋ + l) + q mod 4 of the stream, q = b · pixels + p, so that one call of
+/// Philox on sixteen counters serves four pixels.
+@inline(__always)
+func drop(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_dropout.self).pointee
+    let sample = task / a.blocks, block = task % a.blocks
+    let plane = block &* a.pixels
+    let input = vectors(a.input) + (sample &* a.inputStride / 16 &+ plane)
+    let result = vectors(a.result) + (sample &* a.resultStride / 16 &+ plane)
+    let mask = a.mask.map { vectors($0) + (sample &* a.maskStride / 16 &+ plane) }
+    let position = a.firstPosition &+ UInt64(sample), scale = Vector(repeating: a.scale)
+    var lanes = SIMD16<UInt32>()
+    for i in 0..<16 { lanes[i] = UInt32(i) }
+    var p = 0
+    while p < a.pixels {
+        let q = plane &+ p, counter = UInt32(truncatingIfNeeded: q / 4 &* 16)
+        var c0 = lanes &+ SIMD16(repeating: counter)
+        var c1 = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: position))
+        var c2 = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: position >> 32))
+        var c3 = SIMD16<UInt32>(repeating: a.counter3)
+        var k0 = a.key0, k1 = a.key1
+        for _ in 0..<10 {
+            let h0 = u32x16_multiply_high(c0, 0xD251_1F53), l0 = u32x16_multiply_low(c0, 0xD251_1F53)
+            let h1 = u32x16_multiply_high(c2, 0xCD9E_8D57), l1 = u32x16_multiply_low(c2, 0xCD9E_8D57)
+            c0 = u32x16_xor(u32x16_xor(h1, c1), SIMD16(repeating: k0))
+            c1 = l1
+            c2 = u32x16_xor(u32x16_xor(h0, c3), SIMD16(repeating: k1))
+            c3 = l0
+            k0 &+= 0x9E37_79B9
+            k1 &+= 0xBB67_AE85
+        }
+        @inline(__always) func apply(_ bits: SIMD16<UInt32>) {
+            if p >= a.pixels { return }
+            var v = f32x16_where_at_least(scale * input[p], bits, a.threshold)
+            if let mask { v = f32x16_where_positive(v, mask[p]) }
+            result[p] = a.accumulate ? result[p] + v : v
+            p &+= 1
+        }
+        switch q & 3 {  // a plane may start in the middle of a group of four
+        case 0:
+            apply(c0)
+            apply(c1)
+            apply(c2)
+            apply(c3)
+        case 1:
+            apply(c1)
+            apply(c2)
+            apply(c3)
+        case 2:
+            apply(c2)
+            apply(c3)
+        default:
+            apply(c3)
+        }
+    }
+}
+
+/// destination (+)= source, masked.
+@inline(__always)
+func copy(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_copy.self).pointee
+    let sample = task / a.blocks, plane = task % a.blocks &* a.pixels
+    let source = vectors(a.source) + (sample &* a.sourceStride / 16 &+ plane)
+    let destination = vectors(a.destination) + (sample &* a.destinationStride / 16 &+ plane)
+    let mask = a.mask.map { vectors($0) + (sample &* a.maskStride / 16 &+ plane) }
+    for p in 0..<a.pixels {
+        var v = source[p]
+        if let mask { v = f32x16_where_positive(v, mask[p]) }
+        destination[p] = a.accumulate ? destination[p] + v : v
+    }
+}
+
+/// destination += source over one piece of a flat buffer.
+@inline(__always)
+func add(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_add.self).pointee
+    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
+    let source = vectors(a.source + first), destination = vectors(a.destination + first)
+    for i in 0..<n { destination[i] += source[i] }
+}
+
+/// Adam (Kingma and Ba, 2015) in PyTorch's form: w −= (η / (1 − β₁ᵗ)) m / (√v / √(1 − β₂ᵗ) + ε), over one piece.
+@inline(__always)
+func adam(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_adam.self).pointee
+    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
+    let w = vectors(a.parameters + first), g = vectors(a.gradients + first)
+    let m = vectors(a.firstMoment + first), v = vectors(a.secondMoment + first)
+    let epsilon = Vector(repeating: a.epsilon), step = Vector(repeating: a.stepSize), correction = Vector(repeating: a.secondCorrection)
+    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: 1 - a.beta1)
+    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: 1 - a.beta2)
+    for i in 0..<n {
+        let gradient = g[i]
+        let first = f32x16_fma(beta1, m[i], rest1 * gradient)
+        let second = f32x16_fma(beta2, v[i], (rest2 * gradient) * gradient)
+        m[i] = first
+        v[i] = second
+        w[i] -= (step * first) / f32x16_fma(f32x16_sqrt(second), correction, epsilon)
+    }
+}
+
+/// Independent fused multiply-adds in registers: the peak that the kernels are measured against. `raw` is a count of
+/// rounds of 12 vectors, then room for one vector that takes the result.
+@inline(__always)
+func peak(_ raw: UnsafeRawPointer) {
+    let rounds = raw.load(as: Int.self)
+    let result = UnsafeMutableRawPointer(mutating: raw + 64).assumingMemoryBound(to: Vector.self)
+    var sums = InlineArray<6, Vector>(repeating: result.pointee)
+    let x = result.pointee, y = x + 1
+    for _ in 0..<rounds {
+        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(x, y, sums[unchecked: i]) }
+        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(y, x, sums[unchecked: i]) }
+    }
+    for i in 0..<6 { result.pointee += sums[unchecked: i] }
+}
