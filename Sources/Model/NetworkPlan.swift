@@ -1,0 +1,134 @@
+import Kernels
+
+/// Where the values of a network and their gradients lie, and who writes a gradient first.
+///
+/// Time runs through the forward pass, 0 ..< n, and back: node i goes backward at 2n − 1 − i.
+struct NetworkPlan {
+    let memory: MemoryPlan
+    private let graph: Graph
+    private let batch: Int
+    private let values: [View], gradients: [View?]
+    private let accumulates: [[Bool]]
+    private let inPlace: [Bool]  // gradients that lie in their concatenation's
+
+    /// A tensor's place: the buffer (index into the requests), the block in it, and the blocks of the whole buffer.
+    private struct View {
+        var request: Int
+        var firstBlock = 0
+        var bufferBlocks: Int
+    }
+
+    init(_ graph: Graph, batch: Int, training: Bool) {
+        self.graph = graph
+        self.batch = batch
+        let n = graph.nodes.count
+        var placements = graph.placements()
+        if !training {
+            // What is the identity at inference shares its input's memory, and hands it its place in a concatenation.
+            for i in graph.nodes.indices.reversed() where graph.nodes[i].layer.isIdentityAtInference {
+                if placements[graph.inputs[i][0]] == nil { placements[graph.inputs[i][0]] = placements[i] }
+            }
+        }
+        var requests: [MemoryPlan.Request] = []
+
+        func count(_ i: Int) -> Int { graph.nodes[i].shape.tensorShape(batch: batch).sampleCount * batch }
+        func lastUse(_ i: Int) -> Int { training ? 2 * n - 1 - i : (graph.consumers[i].last ?? n) }
+
+        // Values. Later nodes first, so that a concatenation has its place before its parts.
+        var values = [View?](repeating: nil, count: n)
+        for i in graph.nodes.indices.reversed() {
+            let node = graph.nodes[i]
+            if !training, node.layer.isIdentityAtInference { continue }
+            if let place = placements[i], let whole = values[place.concatenation] {
+                values[i] = View(request: whole.request, firstBlock: whole.firstBlock + place.firstBlock, bufferBlocks: whole.bufferBlocks)
+                let lifetime = requests[whole.request].lifetime
+                requests[whole.request].lifetime = min(lifetime.lowerBound, i)...max(lifetime.upperBound, lastUse(i))
+            } else {
+                values[i] = View(request: requests.count, bufferBlocks: node.shape.layout.blocks)
+                requests.append(.init(count: count(i), lifetime: i...max(i, lastUse(i))))
+            }
+        }
+        if !training {
+            for i in graph.nodes.indices where graph.nodes[i].layer.isIdentityAtInference {
+                let source = graph.inputs[i][0]
+                let view = values[source]!
+                values[i] = view
+                let lifetime = requests[view.request].lifetime
+                requests[view.request].lifetime = lifetime.lowerBound...max(lifetime.upperBound, lastUse(i))
+            }
+        }
+        self.values = values.map { $0! }
+
+        // Gradients. One lies in its concatenation's if the concatenation is the last to use the node, and so the first to
+        // write its gradient.
+        var gradients = [View?](repeating: nil, count: n)
+        var inPlace = [Bool](repeating: false, count: n)
+        if training {
+            for i in graph.nodes.indices.reversed() where graph.needsGradient[i] {
+                if let place = placements[i], graph.consumers[i].last == place.concatenation, let whole = gradients[place.concatenation] {
+                    gradients[i] = View(
+                        request: whole.request, firstBlock: whole.firstBlock + place.firstBlock, bufferBlocks: whole.bufferBlocks)
+                    inPlace[i] = true
+                    requests[whole.request].lifetime = requests[whole.request].lifetime.lowerBound...(2 * n - 1 - i)
+                } else {
+                    gradients[i] = View(request: requests.count, bufferBlocks: graph.nodes[i].shape.layout.blocks)
+                    let first = graph.consumers[i].last.map { 2 * n - 1 - $0 } ?? n
+                    requests.append(.init(count: count(i), lifetime: first...(2 * n - 1 - i)))
+                }
+            }
+        }
+        self.gradients = gradients
+        self.inPlace = inPlace
+
+        var written = [Bool](repeating: false, count: n)
+        var accumulates = graph.inputs.map { $0.map { _ in false } }
+        for i in graph.nodes.indices.reversed() {
+            for (k, source) in graph.inputs[i].enumerated() {
+                accumulates[i][k] = written[source]
+                written[source] = true
+            }
+        }
+        self.accumulates = accumulates
+        memory = MemoryPlan(requests)
+    }
+
+    private func tensor(_ view: View, _ i: Int, _ arena: UnsafeMutablePointer<Float>) -> Tensor {
+        let shape = graph.nodes[i].shape.tensorShape(batch: batch)
+        return Tensor(
+            arena + memory.offsets[view.request] + view.firstBlock * shape.pixels * 16, shape,
+            sampleStride: view.bufferBlocks * shape.pixels * 16)
+    }
+
+    func value(of i: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor { tensor(values[i], i, arena) }
+
+    func gradient(of i: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor? { gradients[i].map { tensor($0, i, arena) } }
+
+    /// Where node i's inputs take their gradients. Consumers apply the ReLU of the node they use. Where a concatenation is
+    /// not rectified as a whole, its rectified parts are masked when its turn comes.
+    func inputGradients(of i: Int, in arena: UnsafeMutablePointer<Float>) -> [InputGradient?] {
+        graph.inputs[i].enumerated().map { k, source in
+            guard let target = gradient(of: source, in: arena) else { return nil }
+            let isPlaced =
+                inPlace[source] && graph.consumers[source].last == i && graph.nodes[i].layer is Concatenate
+                && graph.inputs[i].firstIndex(of: source) == k
+            let masks = graph.isRectified[source] && !(isPlaced && graph.isRectified[i])
+            return InputGradient(
+                tensor: target, accumulate: accumulates[i][k], mask: masks ? value(of: source, in: arena) : nil, inPlace: isPlaced)
+        }
+    }
+
+    /// Partial sums that are alive at once when the samples of `range` are summed along the tree.
+    static func depth(_ range: Range<Int>, _ split: (Range<Int>) -> Int) -> Int {
+        if range.count <= 1 { return 0 }
+        let middle = split(range)
+        return max(depth(range.lowerBound..<middle, split), 1 + depth(middle..<range.upperBound, split))
+    }
+}
+
+extension Step {
+    func withScratch(_ scratch: UnsafeMutablePointer<Float>) -> Step {
+        Step(
+            inputs: inputs, output: output, inputShapes: inputShapes, outputGradient: outputGradient, inputGradients: inputGradients,
+            parameters: parameters, parameterOffsets: parameterOffsets, ordinal: ordinal, scratch: scratch)
+    }
+}
