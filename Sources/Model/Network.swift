@@ -206,7 +206,7 @@ public final class Network {
     /// along the tree into its own buffer. Calls `finished` with each range of the buffers that has become final: they
     /// join up to a growing suffix. The arguments are those of the forward pass.
     public func backward(
-        training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0, finished: (Range<Int>) throws -> Void = { _ in }
+        training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0, finished: (Range<Int>) throws -> Void
     ) rethrows {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
         for i in steps.indices.reversed() where graph.needsGradient[i] {
@@ -221,6 +221,11 @@ public final class Network {
             layer.inputGradient(steps[i], pass)
             if !range.isEmpty { try finished(range) }
         }
+    }
+
+    /// The same, with nothing to do in between.
+    public func backward(training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0) {
+        backward(training: training, seed: seed, firstPosition: firstPosition) { _ in }
     }
 
     /// The parameter gradient of the samples at global positions `range`, summed along the canonical tree.
