@@ -1,2 +1,25 @@
 #pragma once
 #include <hdf5.h>
+
+// The constants below are macros that call H5open() before they name a variable: an expression that Swift cannot import.
+static inline hid_t hdf5_native_float(void) { return H5T_NATIVE_FLOAT; }
+static inline hid_t hdf5_native_double(void) { return H5T_NATIVE_DOUBLE; }
+static inline hid_t hdf5_native_int8(void) { return H5T_NATIVE_INT8; }
+static inline hid_t hdf5_native_int16(void) { return H5T_NATIVE_INT16; }
+static inline hid_t hdf5_native_int32(void) { return H5T_NATIVE_INT32; }
+static inline hid_t hdf5_native_int64(void) { return H5T_NATIVE_INT64; }
+static inline hid_t hdf5_native_uint8(void) { return H5T_NATIVE_UINT8; }
+static inline hid_t hdf5_native_uint16(void) { return H5T_NATIVE_UINT16; }
+static inline hid_t hdf5_native_uint32(void) { return H5T_NATIVE_UINT32; }
+static inline hid_t hdf5_native_uint64(void) { return H5T_NATIVE_UINT64; }
+static inline hid_t hdf5_c_string(void) { return H5T_C_S1; }
+static inline hid_t hdf5_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t hdf5_file_creation(void) { return H5P_FILE_CREATE; }
+static inline hid_t hdf5_dataset_creation(void) { return H5P_DATASET_CREATE; }
+static inline hid_t hdf5_dataset_access(void) { return H5P_DATASET_ACCESS; }
+static inline hid_t hdf5_link_creation(void) { return H5P_LINK_CREATE; }
+static inline unsigned hdf5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned hdf5_truncate(void) { return H5F_ACC_TRUNC; }
+
+// H5T_VARIABLE is a size_t cast of -1, which Swift leaves out.
+static inline size_t hdf5_variable_length(void) { return H5T_VARIABLE; }

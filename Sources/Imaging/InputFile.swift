@@ -1,0 +1,62 @@
+import Foundation
+
+/// A file open for reading at any offset, from any thread.
+final class InputFile: Sendable {
+    let path: String
+    let descriptor: Int32
+    /// Bytes in the file when it was opened.
+    let size: Int
+
+    /// Opens the file at `path`.
+    ///
+    /// - Throws: `ImagingError` if it does not exist, is a folder, is empty, or may not be read.
+    init(_ path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let missing = errno == ENOENT || errno == ENOTDIR
+            throw ImagingError(
+                missing ? .missing : .inputOutput, path, missing ? "there is no such file" : "cannot open the file: \(systemError())")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let reason = systemError()
+            close(descriptor)
+            throw ImagingError(.inputOutput, path, "cannot examine the file: \(reason)")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
+            close(descriptor)
+            throw ImagingError(.invalid, path, status.st_mode & S_IFMT == S_IFDIR ? "is a folder, not a file" : "the file is empty")
+        }
+        size = Int(status.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// - Throws: `ImagingError` if the file ends before, or cannot be read.
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+        var done = 0
+        while done < buffer.count {
+            let count = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw ImagingError(.inputOutput, path, "cannot read at byte \(offset + done): \(systemError())") }
+            guard count > 0 else {
+                throw ImagingError(.invalid, path, "the file ends at byte \(offset + done), \(buffer.count - done) bytes early")
+            }
+            done += count
+        }
+    }
+
+    /// The `count` bytes from `offset` on, which the caller has checked to be few and inside the file.
+    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
+            try read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<count]))
+            initialized = count
+        }
+    }
+}
+
+/// The text of the last failed system call's `errno`.
+func systemError() -> String { String(cString: strerror(errno)) }
