@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CounterRandom", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "ModelTests", dependencies: ["Model", "Imaging", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "Kernels", "CounterRandom", "Imaging", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),

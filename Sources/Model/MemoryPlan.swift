@@ -1,18 +1,23 @@
 /// Places buffers with known lifetimes in one arena, so that those that are never alive together share memory.
-struct MemoryPlan {
+package struct MemoryPlan {
     /// A buffer: how many floats, and the first and last moment at which it is alive.
-    struct Request {
-        var count: Int
-        var lifetime: ClosedRange<Int>
+    package struct Request {
+        package var count: Int
+        package var lifetime: ClosedRange<Int>
+
+        package init(count: Int, lifetime: ClosedRange<Int>) {
+            self.count = count
+            self.lifetime = lifetime
+        }
     }
 
     /// Offset of each request's buffer, in its order, aligned to a cache line.
-    let offsets: [Int]
+    package let offsets: [Int]
     /// Floats of the whole arena.
-    let count: Int
+    package let count: Int
 
     /// Largest first, each at the lowest offset where it meets no buffer that is alive at the same time.
-    init(_ requests: [Request]) {
+    package init(_ requests: [Request]) {
         var offsets = [Int](repeating: 0, count: requests.count)
         var placed: [(range: Range<Int>, lifetime: ClosedRange<Int>)] = []
         var end = 0

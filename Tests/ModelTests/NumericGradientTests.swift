@@ -1,0 +1,139 @@
+import Foundation
+import Kernels
+import Model
+import TestSupport
+import Testing
+
+/// Analytic gradients of the fast kernels against central differences of the naive network in double precision.
+@Suite struct NumericGradientTests {
+    /// A small graph under test. All end in one channel, as the loss wants.
+    struct Case: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let channels, height, width: Int
+        let build: @Sendable (Node) throws -> Node
+        init(_ name: String, _ channels: Int = 2, _ height: Int = 6, _ width: Int = 10, _ build: @escaping @Sendable (Node) throws -> Node)
+        {
+            testDescription = name
+            self.channels = channels
+            self.height = height
+            self.width = width
+            self.build = build
+        }
+    }
+
+    static let cases: [Case] = [
+        Case("Conv2D 1×1", 5) { try Conv2D(1, kernelSize: 1)($0) },
+        Case("Conv2D 3×3 of one channel", 1, 7, 5) { try Conv2D(1, kernelSize: 1)(Conv2D(3, kernelSize: 3)($0)) },
+        Case("Conv2D 3×3", 5, 7, 9) { try Conv2D(1, kernelSize: 3)($0) },
+        Case("Conv2D 2×2", 3) { try Conv2D(1, kernelSize: 2)(Conv2D(3, kernelSize: 1)($0)) },
+        Case("Conv2D 5×5", 4, 5, 7) { try Conv2D(1, kernelSize: 5)(Conv2D(17, kernelSize: 1)($0)) },
+        Case("ReLU", 2) { try Conv2D(1, kernelSize: 3)(Conv2D(4, kernelSize: 3, activation: .relu)($0)) },
+        Case("ReLU at the output", 2) { try Conv2D(1, kernelSize: 3, activation: .relu)($0) },
+        Case("UpsamplingConv2D", 3, 3, 5) { try UpsamplingConv2D(1)(Conv2D(3, kernelSize: 1)($0)) },
+        Case("UpsamplingConv2D + ReLU", 3, 3, 5) {
+            try Conv2D(1, kernelSize: 1)(UpsamplingConv2D(5, activation: .relu)(Conv2D(3, kernelSize: 3, activation: .relu)($0)))
+        },
+        Case("MaxPool2D, odd size", 2, 7, 9) {
+            try Conv2D(1, kernelSize: 1)(MaxPool2D()(Conv2D(3, kernelSize: 3, activation: .relu)($0)))
+        },
+        Case("MaxPool2D of a linear layer", 2) { try Conv2D(1, kernelSize: 1)(MaxPool2D()(Conv2D(3, kernelSize: 3)($0))) },
+        Case("Concatenate", 2) {
+            let a = try Conv2D(3, kernelSize: 3, activation: .relu)($0), b = try Conv2D(17, kernelSize: 1, activation: .relu)($0)
+            return try Conv2D(1, kernelSize: 3)(Concatenate()(a, b))
+        },
+        Case("Concatenate with a linear part", 2) {
+            let a = try Conv2D(3, kernelSize: 3, activation: .relu)($0), b = try Conv2D(2, kernelSize: 1)($0)
+            return try Conv2D(1, kernelSize: 3)(Concatenate()(a, b))
+        },
+        Case("a part used again after its concatenation", 2) {
+            let a = try Conv2D(3, kernelSize: 3, activation: .relu)($0), b = try Conv2D(2, kernelSize: 1, activation: .relu)(a)
+            let c = try Conv2D(3, kernelSize: 3, activation: .relu)(Concatenate()(a, b))
+            return try Conv2D(1, kernelSize: 3)(Concatenate()(c, a))
+        },
+        Case("concatenation of a concatenation, and of the image", 2) {
+            let a = try Conv2D(3, kernelSize: 3, activation: .relu)($0), b = try Conv2D(2, kernelSize: 3, activation: .relu)(a)
+            return try Conv2D(1, kernelSize: 3)(Concatenate()(Concatenate()(a, b), $0, a))
+        },
+        Case("Dropout off", 2) {
+            try Conv2D(1, kernelSize: 3)(Dropout2D(rate: 0.5)(Conv2D(3, kernelSize: 3, activation: .relu)($0)))
+        },
+        Case("two-level U-Net", 1, 6, 10) { try unet($0, .init(baseChannels: 3, depth: 1)) },
+        Case("two-level Keras U-Net", 1, 8, 6) { try unetKeras($0, .init(baseChannels: 2, depth: 1)) },
+    ]
+
+    @Test(arguments: cases) func gradients(_ test: Case) throws {
+        for isa in availableInstructionSets {
+            let output = try test.build(Node(input: NodeShape(channels: test.channels, height: test.height, width: test.width)))
+            let network = Network(training: output, batch: 1, device: Device(threads: 2, instructionSet: isa))
+            network.randomizeParameters(seed: 5)
+            let image = testNumbers(test.channels * test.height * test.width, seed: 11)
+            let labels = testLabels(output.shape.height * output.shape.width, seed: 12)
+            network.fill(images: image, targets: labels)
+            network.forward()
+
+            let reference = ReferenceImage<Double>(
+                channels: test.channels, height: test.height, width: test.width, values: image.map { Double($0) })
+            var values = network.parameters.map { $0.values(in: network.parameterValues.baseAddress!).map { Double($0) } }
+            #expect(relativeError(network.allLogits(), network.reference(reference, parameters: values).values) < 1e-5)
+
+            network.evaluateLoss(scale: 1)
+            network.backward(training: false)
+            func loss() -> Double {
+                var sum = 0.0
+                for (z, t) in zip(network.reference(reference, parameters: values).values, labels) {
+                    sum += max(z, 0) - Double(t) * z + log1p(exp(-abs(z)))
+                }
+                return sum
+            }
+            let h = 1e-6
+            for (p, parameter) in network.parameters.enumerated() {
+                let numeric = values[p].indices.map { i in
+                    let value = values[p][i]
+                    values[p][i] = value + h
+                    let above = loss()
+                    values[p][i] = value - h
+                    let below = loss()
+                    values[p][i] = value
+                    return (above - below) / (2 * h)
+                }
+                // A dead unit would make this a comparison of zero with rounding noise.
+                #expect(numeric.contains { abs($0) > 1e-3 }, "\(parameter.name) has no gradient")
+                let error = relativeError(network.gradient(of: parameter), numeric)
+                #expect(error < 2e-5, "\(isa), \(parameter.name): \(error)")
+            }
+        }
+    }
+
+    /// With dropout on the naive network is no oracle (its dropout is off); the network itself is, along random directions.
+    @Test func directionalDerivativeWithDropout() throws {
+        let output = try unet(Node(input: NodeShape(channels: 1, height: 16, width: 16)), .init(baseChannels: 8, depth: 2, dropout: 0.4))
+        let network = Network(training: output, batch: 3)
+        network.randomizeParameters(seed: 3)
+        network.fill(images: testNumbers(3 * 256, seed: 1), targets: testLabels(3 * 256, seed: 2))
+        func loss() -> Double {
+            network.forward(training: true, seed: 7, firstPosition: 40)
+            network.evaluateLoss(scale: 1)
+            return network.losses.map(\.loss).reduce(0, +)
+        }
+        _ = loss()
+        network.backward(training: true, seed: 7, firstPosition: 40)
+        let start = network.parameters.map { $0.values(in: network.parameterValues.baseAddress!) }
+        let gradients = network.parameters.map { network.gradient(of: $0) }
+        var norm = 0.0
+        for gradient in gradients {
+            for g in gradient { norm += Double(g) * Double(g) }
+        }
+        norm = norm.squareRoot()
+        // Along the gradient the derivative is its norm. Loss is exact to about 1e-4 in all, against a change of 2 h |g|.
+        func lossAlong(_ t: Double) -> Double {
+            for (p, parameter) in network.parameters.enumerated() {
+                parameter.setValues(zip(start[p], gradients[p]).map { $0 + Float(t / norm) * $1 }, in: network.parameterValues.baseAddress!)
+            }
+            return loss()
+        }
+        let h = 1e-3
+        let numeric = (lossAlong(h) - lossAlong(-h)) / (2 * h)
+        #expect(norm > 10)
+        #expect(abs(numeric - norm) < 0.02 * norm, "\(numeric) against \(norm)")
+    }
+}
