@@ -189,7 +189,8 @@ public struct Convolution: Sendable {
         let tiling = tiling(
             inputs: productBlocks, outputs: output.shape.blocks, frequencies: frequencies, summed: false, threads: device.threads.count,
             multiple: kernels.tileMultiple)
-        var arguments = convolutionArguments(tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
+        var arguments = convolutionArguments(
+            tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
         arguments.bias = bias
         arguments.relu = relu
         switch algorithm {
@@ -215,7 +216,8 @@ public struct Convolution: Sendable {
         let kernels = device.kernels
         if inputGradientIsGeneral {
             return generalInputGradient(
-                on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: accumulate, mask: mask,
+                on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: accumulate,
+                mask: mask,
                 scratch: scratch)
         }
         let tiling = tiling(
