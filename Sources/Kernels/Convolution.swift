@@ -82,9 +82,15 @@ public struct Convolution: Sendable {
         default: 1
         }
     }
-    /// Tiles of one sample.
-    private var tilesPerSample: Int {
-        algorithm == .winograd ? (input.height + 3) / 4 * ((input.width + 3) / 4) : input.pixels
+    /// Tiles of one sample, forward and in the weight gradient.
+    private var tilesPerSample: Int { tilesPerSample(frequencies: frequencies) }
+    private func tilesPerSample(frequencies: Int) -> Int {
+        frequencies == 36 ? (input.height + 3) / 4 * ((input.width + 3) / 4) : input.pixels
+    }
+    /// The input gradient of a gathered 3 × 3 convolution is Winograd's; that of other gathered kernels is the general one.
+    private var gradientFrequencies: Int { algorithm == .gathered ? 36 : frequencies }
+    private var inputGradientIsGeneral: Bool {
+        algorithm == .general || (algorithm == .gathered && (kernelHeight != 3 || kernelWidth != 3))
     }
     /// Input blocks that the product sees.
     private var productBlocks: Int {
@@ -96,12 +102,13 @@ public struct Convolution: Sendable {
         var tiles, group, groups, outputParts: Int
         var stored: Bool
         var transformedCount, threadCount: Int
+        func scratchCount(threads: Int) -> Int { transformedCount + threads * threadCount }
     }
 
     /// How the forward pass (or the input gradient, with the roles of the channels exchanged) is cut into tasks.
     /// Each output's chain of operations does not depend on it.
     private func tiling(inputs: Int, outputs: Int, frequencies: Int, summed: Bool, threads: Int, multiple: Int) -> Tiling {
-        let tiles = input.batch * tilesPerSample
+        let tiles = input.batch * tilesPerSample(frequencies: frequencies)
         // Few tiles and many channels: each block of transformed weights is made when it is needed and stays in the cache.
         let stored = frequencies < 36 || inputs * outputs <= 512
         let wanted = frequencies < 36 ? 192 : (stored ? 48 : 256)
@@ -130,12 +137,14 @@ public struct Convolution: Sendable {
         let threads = device.threads.count, multiple = device.kernels.tileMultiple
         let forward = tiling(
             inputs: productBlocks, outputs: output.blocks, frequencies: frequencies, summed: false, threads: threads, multiple: multiple)
-        let backward = tiling(
-            inputs: output.blocks, outputs: input.blocks, frequencies: algorithm == .gathered ? 36 : frequencies, summed: algorithm == .upsampled, threads: threads,
-            multiple: multiple)
-        return max(
-            forward.transformedCount + threads * forward.threadCount, backward.transformedCount + threads * backward.threadCount,
-            gradientScratch.total(threads: threads))
+        let backward =
+            inputGradientIsGeneral
+            ? generalScratchCount(threads: threads)
+            : tiling(
+                inputs: output.blocks, outputs: input.blocks, frequencies: gradientFrequencies, summed: algorithm == .upsampled,
+                threads: threads, multiple: multiple
+            ).scratchCount(threads: threads)
+        return max(forward.scratchCount(threads: threads), backward, gradientScratch.total(threads: threads))
     }
 
     private var gradientScratch: GradientScratch {
@@ -180,7 +189,8 @@ public struct Convolution: Sendable {
         let tiling = tiling(
             inputs: productBlocks, outputs: output.shape.blocks, frequencies: frequencies, summed: false, threads: device.threads.count,
             multiple: kernels.tileMultiple)
-        var arguments = convolutionArguments(tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
+        var arguments = convolutionArguments(
+            tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
         arguments.bias = bias
         arguments.relu = relu
         switch algorithm {
@@ -204,13 +214,14 @@ public struct Convolution: Sendable {
         check("input gradient", inputGradient, input)
         if let mask { check("mask", mask, input) }
         let kernels = device.kernels
-        if algorithm == .general || (algorithm == .gathered && (kernelHeight != 3 || kernelWidth != 3)) {
+        if inputGradientIsGeneral {
             return generalInputGradient(
-                on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: accumulate, mask: mask,
+                on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: accumulate,
+                mask: mask,
                 scratch: scratch)
         }
         let tiling = tiling(
-            inputs: output.blocks, outputs: input.blocks, frequencies: algorithm == .gathered ? 36 : frequencies, summed: algorithm == .upsampled,
+            inputs: output.blocks, outputs: input.blocks, frequencies: gradientFrequencies, summed: algorithm == .upsampled,
             threads: device.threads.count, multiple: kernels.tileMultiple)
         var arguments = convolutionArguments(
             tiling, input: outputGradient, weights: weights, output: inputGradient, inputs: output.blocks, scratch: scratch)

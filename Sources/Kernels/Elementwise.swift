@@ -34,8 +34,10 @@ public enum Elementwise {
     ///
     /// - Parameter step: t, counted from 1.
     public static func adam(
-        on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,
-        secondMoment: UnsafeMutablePointer<Float>, count: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, step: Int
+        on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+        firstMoment: UnsafeMutablePointer<Float>,
+        secondMoment: UnsafeMutablePointer<Float>, count: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
+        step: Int
     ) {
         precondition(count % 16 == 0 && step >= 1, "adam: \(count) parameters, step \(step)")
         let correction1 = 1 - power(beta1, step), correction2 = 1 - power(beta2, step)

@@ -52,7 +52,8 @@ private struct PatchProduct {
                 for p in 0..<pixels { (result + p * 16).update(from: bias + k * 16, count: 16) }
             }
             cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(pixels), 16, Int32(depth), 1, matrix, Int32(depth), weights + k * depth * 16,
+                CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(pixels), 16, Int32(depth), 1, matrix, Int32(depth),
+                weights + k * depth * 16,
                 16, bias != nil || accumulate ? 1 : 0, result, 16)
             if relu {
                 for i in 0..<(pixels * 16) { result[i] = max(result[i], 0) }
@@ -85,7 +86,9 @@ extension Convolution {
         return weightCount + threads * max(forward, backward) + 1024
     }
 
-    private func patchProduct(input: Tensor, output: Tensor, weights: UnsafePointer<Float>, flipped: Bool, patches: UnsafeMutablePointer<Float>) -> PatchProduct {
+    private func patchProduct(
+        input: Tensor, output: Tensor, weights: UnsafePointer<Float>, flipped: Bool, patches: UnsafeMutablePointer<Float>
+    ) -> PatchProduct {
         Convolution.oneThread
         let rows = bandRows(depth: input.shape.blocks * kernelHeight * kernelWidth * 16)
         let top = (kernelHeight - 1) / 2, left = (kernelWidth - 1) / 2

@@ -8,7 +8,9 @@ extension InstructionSet {
         guard let value = getenv("UNET_ISA") else { return .best }
         let name = String(cString: value)
         let known = allCases.map(\.description).joined(separator: ", ")
-        guard let choice = InstructionSet(name: name) else { throw InstructionSetError(description: "UNET_ISA=\(name): expected one of \(known)") }
+        guard let choice = InstructionSet(name: name) else {
+            throw InstructionSetError(description: "UNET_ISA=\(name): expected one of \(known)")
+        }
         guard choice <= .best else { throw InstructionSetError(description: "UNET_ISA=\(name): this CPU (\(cpuName)) has only \(best)") }
         return choice
     }

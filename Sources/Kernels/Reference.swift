@@ -15,7 +15,9 @@ public struct ReferenceImage<Scalar: BinaryFloatingPoint & Sendable>: Equatable,
         self.height = height
         self.width = width
         self.values = values ?? Array(repeating: 0, count: channels * height * width)
-        precondition(self.values.count == channels * height * width, "ReferenceImage: \(self.values.count) values for \(channels) × \(height) × \(width)")
+        precondition(
+            self.values.count == channels * height * width,
+            "ReferenceImage: \(self.values.count) values for \(channels) × \(height) × \(width)")
     }
 
     /// The value at a position; zero outside the image.
@@ -67,14 +69,18 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The gradients of `convolution` with respect to weights and bias.
-    public static func convolutionWeightGradient(_ x: Image, _ gradient: Image, kernelHeight: Int, kernelWidth: Int) -> (weights: [Scalar], bias: [Scalar]) {
+    public static func convolutionWeightGradient(_ x: Image, _ gradient: Image, kernelHeight: Int, kernelWidth: Int) -> (
+        weights: [Scalar], bias: [Scalar]
+    ) {
         var weights = [Scalar](repeating: 0, count: gradient.channels * x.channels * kernelHeight * kernelWidth)
         var bias = [Scalar](repeating: 0, count: gradient.channels)
         for k in 0..<gradient.channels {
             for i in 0..<gradient.height {
                 for j in 0..<gradient.width {
                     bias[k] += gradient[k, i, j]
-                    forEachTap(x.channels, k, kernelHeight, kernelWidth) { w, c, di, dj in weights[w] += x[c, i + di, j + dj] * gradient[k, i, j] }
+                    forEachTap(x.channels, k, kernelHeight, kernelWidth) { w, c, di, dj in
+                        weights[w] += x[c, i + di, j + dj] * gradient[k, i, j]
+                    }
                 }
             }
         }
@@ -82,12 +88,15 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     private static func forEachTap(
-        _ inputChannels: Int, _ k: Int, _ kernelHeight: Int, _ kernelWidth: Int, _ body: (_ weight: Int, _ channel: Int, _ di: Int, _ dj: Int) -> Void
+        _ inputChannels: Int, _ k: Int, _ kernelHeight: Int, _ kernelWidth: Int,
+        _ body: (_ weight: Int, _ channel: Int, _ di: Int, _ dj: Int) -> Void
     ) {
         for c in 0..<inputChannels {
             for a in 0..<kernelHeight {
                 for b in 0..<kernelWidth {
-                    body(((k * inputChannels + c) * kernelHeight + a) * kernelWidth + b, c, a - (kernelHeight - 1) / 2, b - (kernelWidth - 1) / 2)
+                    body(
+                        ((k * inputChannels + c) * kernelHeight + a) * kernelWidth + b, c, a - (kernelHeight - 1) / 2,
+                        b - (kernelWidth - 1) / 2)
                 }
             }
         }
@@ -121,7 +130,8 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
         for c in 0..<y.channels {
             for i in 0..<y.height {
                 for j in 0..<y.width {
-                    y[c, i, j] = max(max(x[c, 2 * i, 2 * j], x[c, 2 * i, 2 * j + 1]), max(x[c, 2 * i + 1, 2 * j], x[c, 2 * i + 1, 2 * j + 1]))
+                    y[c, i, j] = max(
+                        max(x[c, 2 * i, 2 * j], x[c, 2 * i, 2 * j + 1]), max(x[c, 2 * i + 1, 2 * j], x[c, 2 * i + 1, 2 * j + 1]))
                 }
             }
         }
@@ -135,7 +145,8 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
             for i in 0..<gradient.height {
                 for j in 0..<gradient.width {
                     var best = (row: 2 * i, column: 2 * j)
-                    for (row, column) in [(2 * i, 2 * j + 1), (2 * i + 1, 2 * j), (2 * i + 1, 2 * j + 1)] where x[c, row, column] > x[c, best.row, best.column] {
+                    for (row, column) in [(2 * i, 2 * j + 1), (2 * i + 1, 2 * j), (2 * i + 1, 2 * j + 1)]
+                    where x[c, row, column] > x[c, best.row, best.column] {
                         best = (row, column)
                     }
                     result[c, best.row, best.column] += gradient[c, i, j]

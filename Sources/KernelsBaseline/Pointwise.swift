@@ -110,7 +110,8 @@ enum Gathered: Scheme {
         for v in 0..<width {
             for e in 0..<(inputs &* 16) {
                 let q = firstInput &* 16 &+ e
-                let w = q < taps &* g.channels
+                let w =
+                    q < taps &* g.channels
                     ? weights[((firstOutput &+ v) &* taps &+ q / g.channels) &* 16 &+ q % g.channels] : .zero
                 result[e &* width &+ v] = w
             }

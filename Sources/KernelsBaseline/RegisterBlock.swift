@@ -103,43 +103,65 @@ func panelProduct(
 #endif
 
 #if UNET_AVX512
-    @inline(never) func product6x4(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product6x4(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<24, Vector>(repeating: .zero), rows: 6, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product2x4(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product2x4(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<8, Vector>(repeating: .zero), rows: 2, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product1x4(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product1x4(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<4, Vector>(repeating: .zero), rows: 1, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product12x2(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product12x2(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<24, Vector>(repeating: .zero), rows: 12, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product4x2(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product4x2(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<8, Vector>(repeating: .zero), rows: 4, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product1x2(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product1x2(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<2, Vector>(repeating: .zero), rows: 1, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product16x1(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product16x1(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<16, Vector>(repeating: .zero), rows: 16, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX2 || arch(arm64)
-    @inline(never) func product6x1(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product6x1(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<6, Vector>(repeating: .zero), rows: 6, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX512 || UNET_AVX2 || arch(arm64)
-    @inline(never) func product4x1(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product4x1(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<4, Vector>(repeating: .zero), rows: 4, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #else
-    @inline(never) func product2x1(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func product2x1(
+        _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         tileProduct(InlineArray<2, Vector>(repeating: .zero), rows: 2, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
-@inline(never) func product1x1(_ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+@inline(never) func product1x1(
+    _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+) {
     tileProduct(InlineArray<1, Vector>(repeating: .zero), rows: 1, vectors: 1, blocks: n, a, s, b, c, acc, f)
 }
 
@@ -202,27 +224,41 @@ func panelOuterProduct(
 }
 
 #if UNET_AVX512
-    @inline(never) func outer6x4(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer6x4(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<24, Vector>(repeating: .zero), rows: 6, vectors: 4, depth: n, a, b, c, acc, f)
     }
-    @inline(never) func outer5x4(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer5x4(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<20, Vector>(repeating: .zero), rows: 5, vectors: 4, depth: n, a, b, c, acc, f)
     }
-    @inline(never) func outer8x2(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer8x2(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<16, Vector>(repeating: .zero), rows: 8, vectors: 2, depth: n, a, b, c, acc, f)
     }
-    @inline(never) func outer16x1(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer16x1(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<16, Vector>(repeating: .zero), rows: 16, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #elseif UNET_AVX2 || arch(arm64)
-    @inline(never) func outer6x1(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer6x1(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<6, Vector>(repeating: .zero), rows: 6, vectors: 1, depth: n, a, b, c, acc, f)
     }
-    @inline(never) func outer5x1(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer5x1(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<5, Vector>(repeating: .zero), rows: 5, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #else
-    @inline(never) func outer2x1(_ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer) {
+    @inline(never) func outer2x1(
+        _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
+    ) {
         outerProduct(InlineArray<2, Vector>(repeating: .zero), rows: 2, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #endif

@@ -44,7 +44,8 @@ protocol Scheme {
     /// apart. Returns the sum of the gradient over these tiles (the bias gradient's share).
     static func transformGradient(
         _ gradient: VectorPointer, block: Int, _ geometry: Geometry, _ positions: UnsafePointer<TilePosition>, count: Int,
-        _ result: MutableVectorPointer, tileStride: Int, frequencyStride: Int, _ work: MutableVectorPointer) -> Vector
+        _ result: MutableVectorPointer, tileStride: Int, frequencyStride: Int, _ work: MutableVectorPointer
+    ) -> Vector
 
     /// Adjoint of `transformWeights` for one panel column: products [frequency][input channel][width] to weight gradients.
     static func adjointWeights(
@@ -82,7 +83,6 @@ struct TileStore {
         p.pointee = v
     }
 }
-
 
 /// Positions of tiles [first, first + count).
 @inline(__always)
@@ -151,10 +151,12 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
                 let m = min(chunk, inputBlocks &- c)
                 S.transformWeights(
                     vectors(a.weights), rotated: a.rotated, inputBlocks: inputBlocks, outputBlocks: a.outputBlocks,
-                    firstOutput: panel &* width, width: width, firstInput: c, inputs: m, geometry, block, frequencyStride: blockStride, work)
+                    firstOutput: panel &* width, width: width, firstInput: c, inputs: m, geometry, block, frequencyStride: blockStride, work
+                )
                 for f in 0..<S.frequencies {
                     panelProduct(
-                        tiles: n, width: width, blocks: m, floats(transformedInput + f &* inputStride + c &* a.tileGroup), a.tileGroup &* 16,
+                        tiles: n, width: width, blocks: m, floats(transformedInput + f &* inputStride + c &* a.tileGroup),
+                        a.tileGroup &* 16,
                         block + f &* blockStride, products + f &* productStride, accumulate: c > 0 || (S.summed && f > 0))
                 }
                 c &+= m
@@ -163,7 +165,8 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
         for v in 0..<width {
             for t in 0..<n {
                 S.transformOutput(
-                    products + (t &* width &+ v), frequencyStride: productStride, geometry, positions[t], store, block: panel &* width &+ v, work)
+                    products + (t &* width &+ v), frequencyStride: productStride, geometry, positions[t], store, block: panel &* width &+ v,
+                    work)
             }
         }
     }

@@ -117,7 +117,9 @@ enum UpsampledInput: Scheme {
             let position = positions[t], left = position.column > 0, above = position.row > 0
             // p: the 2 × 2 outputs of this source pixel; the forward transform makes it a neighbour of those to the left and above.
             let p =
-                input + (position.sample &* sampleStride &+ block &* 4 &* g.height &* g.width &+ 2 &* position.row &* stride &+ 2 &* position.column)
+                input
+                + (position.sample &* sampleStride &+ block &* 4 &* g.height &* g.width &+ 2 &* position.row &* stride &+ 2
+                    &* position.column)
             let d = result + t
             let p01 = p[1], p10 = p[stride], p11 = p[stride &+ 1]
             let l01 = left ? p[-1] : .zero, l11 = left ? p[stride &- 1] : .zero

@@ -188,7 +188,9 @@ enum Winograd: Scheme {
     }
 
     @inline(__always)
-    private static func transformGradientTile(_ source: VectorPointer, _ rowStride: Int, _ result: MutableVectorPointer, _ fs: Int) -> Vector {
+    private static func transformGradientTile(_ source: VectorPointer, _ rowStride: Int, _ result: MutableVectorPointer, _ fs: Int)
+        -> Vector
+    {
         @inline(__always) func store(_ v: Four, _ column: Int) { storeSix(adjointOutput(v), result + column &* fs, 6 &* fs) }
         @inline(__always) func pair(_ p: Float, _ column: Int) {
             @inline(__always) func row(_ r: Int) -> (Vector, Vector) {
