@@ -1,2 +1,31 @@
 #pragma once
+#include <stdarg.h>
+#include <stdio.h>
 #include <tiffio.h>
+
+// Room for the first error of an open file, which libtiff hands over as a format and a va_list: neither reaches Swift.
+#define TIFF_MESSAGE_SIZE 300
+
+static inline int tiff_keep_first_error(TIFF *file, void *message, const char *module, const char *format, va_list arguments) {
+  if (*(char *)message == 0) vsnprintf(message, TIFF_MESSAGE_SIZE, format, arguments);
+  return 1;
+}
+
+static inline int tiff_ignore_warning(TIFF *file, void *message, const char *module, const char *format, va_list arguments) {
+  return 1;
+}
+
+// Opens a descriptor, which it takes over, with handlers of its own that write to `message` and never to stderr.
+static inline TIFF *tiff_open(int descriptor, const char *name, const char *mode, char *message) {
+  TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+  TIFFOpenOptionsSetErrorHandlerExtR(options, tiff_keep_first_error, message);
+  TIFFOpenOptionsSetWarningHandlerExtR(options, tiff_ignore_warning, message);
+  TIFF *file = TIFFFdOpenExt(descriptor, name, mode, options);
+  TIFFOpenOptionsFree(options);
+  return file;
+}
+
+// TIFFSetField takes its value as a variadic argument.
+static inline int tiff_set_integer(TIFF *file, uint32_t tag, uint32_t value) { return TIFFSetField(file, tag, value); }
+static inline int tiff_set_double(TIFF *file, uint32_t tag, double value) { return TIFFSetField(file, tag, value); }
+static inline int tiff_set_text(TIFF *file, uint32_t tag, const char *value) { return TIFFSetField(file, tag, value); }

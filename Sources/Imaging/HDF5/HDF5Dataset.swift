@@ -58,7 +58,7 @@ public final class HDF5Dataset: Sendable {
         precondition(values.count == count, "\(path) has shape \(shape), the buffer \(values.count) elements")
         try withHDF5 {
             let status = H5Dwrite(handle.id, T.hdf5Type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values.baseAddress)
-            try hdf5Check(status, file: file.path, "write \(path)")
+            try hdf5Check(status, file: file.path, "write \(path)", kind: .inputOutput)
         }
     }
 
@@ -68,7 +68,7 @@ public final class HDF5Dataset: Sendable {
         try withHDF5 {
             let blocks = try select(start, block)
             let status = H5Dwrite(handle.id, T.hdf5Type, blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
-            try hdf5Check(status, file: file.path, "write \(path) at \(start)")
+            try hdf5Check(status, file: file.path, "write \(path) at \(start)", kind: .inputOutput)
         }
     }
 

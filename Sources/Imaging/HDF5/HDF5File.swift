@@ -58,7 +58,8 @@ public final class HDF5File: Sendable {
         self.path = name
         handle = try withHDF5 {
             let access = try HDF5File.onDisk(name)
-            return try HDF5Handle(H5Fcreate(path, hdf5_truncate(), hid_t(H5P_DEFAULT), access.id), file: name, "begin an HDF5 file")
+            return try HDF5Handle(
+                H5Fcreate(path, hdf5_truncate(), hid_t(H5P_DEFAULT), access.id), file: name, "begin an HDF5 file", kind: .inputOutput)
         }
     }
 
@@ -78,7 +79,7 @@ public final class HDF5File: Sendable {
 
     /// Hands everything written so far to the operating system.
     package func flush() throws {
-        try withHDF5 { try hdf5Check(H5Fflush(handle.id, H5F_SCOPE_GLOBAL), file: path, "write the file") }
+        try withHDF5 { try hdf5Check(H5Fflush(handle.id, H5F_SCOPE_GLOBAL), file: path, "write the file", kind: .inputOutput) }
     }
 
     /// Whether there is a group or dataset at `object`.

@@ -19,8 +19,8 @@ struct HDF5Handle: ~Copyable, Sendable {
     let id: hid_t
 
     /// Takes over `id`, the result of a call that tried to `action` (an infinitive: "open dataset /a").
-    init(_ id: hid_t, file: String, _ action: @autoclosure () -> String) throws {
-        guard id >= 0 else { throw hdf5Error(file: file, action()) }
+    init(_ id: hid_t, file: String, _ action: @autoclosure () -> String, kind: ImagingError.Kind = .invalid) throws {
+        guard id >= 0 else { throw hdf5Error(kind, file: file, action()) }
         self.id = id
     }
 
@@ -28,12 +28,14 @@ struct HDF5Handle: ~Copyable, Sendable {
 }
 
 /// Throws if `status`, the result of a call that tried to `action`, says that it failed.
-func hdf5Check<Status: SignedInteger>(_ status: Status, file: String, _ action: @autoclosure () -> String) throws {
-    guard status >= 0 else { throw hdf5Error(file: file, action()) }
+func hdf5Check<Status: SignedInteger>(
+    _ status: Status, file: String, _ action: @autoclosure () -> String, kind: ImagingError.Kind = .invalid
+) throws {
+    guard status >= 0 else { throw hdf5Error(kind, file: file, action()) }
 }
 
 /// The library's error stack in words: the innermost cause, then what the call that we made says of it.
-private func hdf5Error(file: String, _ action: String) -> ImagingError {
+private func hdf5Error(_ kind: ImagingError.Kind, file: String, _ action: String) -> ImagingError {
     var causes: [String] = []
     _ = withUnsafeMutablePointer(to: &causes) { causes in
         H5Ewalk2(
@@ -45,5 +47,5 @@ private func hdf5Error(file: String, _ action: String) -> ImagingError {
     }
     _ = H5Eclear2(hid_t(H5E_DEFAULT))
     let cause = causes.first.map { causes.count > 1 ? "\($0) (\(causes.last!))" : $0 } ?? "libhdf5 gives no reason"
-    return ImagingError(.invalid, file, "cannot \(action): \(cause)")
+    return ImagingError(kind, file, "cannot \(action): \(cause)")
 }

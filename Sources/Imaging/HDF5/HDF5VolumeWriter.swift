@@ -1,0 +1,53 @@
+/// Writes a dataset (z, y, x), or (z, y, x, c) if there are several channels, that Fiji and ilastik read.
+final class HDF5VolumeWriter: VolumeWriter {
+    private var encoder: PageEncoder
+    private let file: AtomicFile
+    private var hdf5: HDF5File?
+    private var dataset: HDF5Dataset?
+
+    init(
+        _ encoder: PageEncoder, file path: String, dataset name: String, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?
+    ) throws {
+        self.encoder = encoder
+        file = try AtomicFile(path)
+        let hdf5 = try HDF5File(creating: file.temporaryPath, name: path)
+        let shape = encoder.shape, channels = shape.channels > 1 ? [shape.channels] : []
+        let chunk = [1, min(512, shape.height), min(512, shape.width)] + channels
+        let sizes = [shape.pages, shape.height, shape.width] + channels
+        let storage = HDF5Storage.chunked(chunk, deflate: 4)
+        switch encoder.pixelType {
+        case .uint8: dataset = try hdf5.createDataset(name, shape: sizes, of: UInt8.self, storage: storage)
+        case .uint16: dataset = try hdf5.createDataset(name, shape: sizes, of: UInt16.self, storage: storage)
+        default: dataset = try hdf5.createDataset(name, shape: sizes, of: Float.self, storage: storage)
+        }
+        // 1: channels, 2: space.
+        let axes = (channels.isEmpty ? ["z", "y", "x"] : ["z", "y", "x", "c"])
+            .map { #"{"key": "\#($0)", "typeFlags": \#($0 == "c" ? 1 : 2), "resolution": 0, "description": ""}"# }
+        // ilastik wants a Python str, which h5py makes of text of variable length alone.
+        try hdf5.setAttribute("axistags", of: name, to: #"{"axes": [\#(axes.joined(separator: ", "))]}"#, storage: .variableLength)
+        if let sizes = metadata.elementSizeInMicrometres { try hdf5.setAttribute("element_size_um", of: name, to: sizes.map { Float($0) }) }
+        if let displayRange { try hdf5.setAttribute("drange", of: name, to: [displayRange.lowerBound, displayRange.upperBound]) }
+        self.hdf5 = hdf5
+    }
+
+    func append(_ page: UnsafeBufferPointer<Float>) throws {
+        guard let dataset else { preconditionFailure("\(encoder.path) is closed") }
+        let start = [encoder.pages] + [Int](repeating: 0, count: dataset.shape.count - 1)
+        let block = [1] + dataset.shape[1...]
+        let type = encoder.pixelType
+        try encoder.encode(page) { bytes in
+            switch type {
+            case .uint8: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt8.self)), start: start, block: block)
+            case .uint16: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt16.self)), start: start, block: block)
+            default: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: Float.self)), start: start, block: block)
+            }
+        }
+    }
+
+    func close() throws {
+        encoder.checkComplete()
+        try hdf5?.flush()
+        (dataset, hdf5) = (nil, nil)
+        try file.commit()
+    }
+}

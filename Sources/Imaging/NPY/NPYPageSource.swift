@@ -1,0 +1,52 @@
+/// The pages of a NumPy array of shape (height, width), (pages, height, width) or (pages, height, width, channels).
+final class NPYPageSource: PageSource {
+    let shape: VolumeShape
+    var pixelType: PixelType { header.pixelType }
+    let metadata = VolumeMetadata()
+    private let file: InputFile
+    private let header: NPYHeader
+
+    init(_ file: InputFile) throws {
+        self.file = file
+        header = try NPYHeader(file)
+        let sizes = header.shape
+        guard (2...4).contains(sizes.count), !sizes.contains(0) else {
+            throw ImagingError(
+                .invalid, file.path, "has shape \(sizes); (pages, height, width) or (pages, height, width, channels) is expected")
+        }
+        let isPage = sizes.count == 2
+        shape = VolumeShape(
+            pages: isPage ? 1 : sizes[0], height: sizes[isPage ? 0 : 1], width: sizes[isPage ? 1 : 2],
+            channels: sizes.count == 4 ? sizes[3] : 1)
+    }
+
+    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws {
+        let size = pixelType.size
+        if header.isFortranOrder {
+            // Numbers of one page lie `pages` apart: every page goes through the whole file, one column at a time.
+            let pages = shape.pages, column = pages * shape.height
+            var bytes = [UInt8](repeating: 0, count: column * size)
+            var rows = [Float](repeating: 0, count: shape.height)
+            for channel in 0..<shape.channels {
+                for x in 0..<shape.width {
+                    try bytes.withUnsafeMutableBytes {
+                        try file.read(at: header.size + (channel * shape.width + x) * column * size, into: $0)
+                        pixelType.convert(
+                            $0.baseAddress! + page * size, stride: pages, swapped: header.isSwapped, into: &rows, count: shape.height)
+                    }
+                    for y in 0..<shape.height { samples[(channel * shape.height + y) * shape.width + x] = rows[y] }
+                }
+            }
+            return
+        }
+        let bytes = try file.bytes(at: header.size + page * shape.pageCount * size, count: shape.pageCount * size)
+        bytes.withUnsafeBytes {
+            for channel in 0..<shape.channels {
+                let count = shape.height * shape.width
+                pixelType.convert(
+                    $0.baseAddress! + channel * size, stride: shape.channels, swapped: header.isSwapped, into: samples + channel * count,
+                    count: count)
+            }
+        }
+    }
+}

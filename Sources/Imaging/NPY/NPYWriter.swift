@@ -1,0 +1,21 @@
+/// Writes a NumPy array of shape (pages, height, width, channels).
+final class NPYWriter: VolumeWriter {
+    private var encoder: PageEncoder
+    private let file: AtomicFile
+
+    init(_ encoder: PageEncoder) throws {
+        self.encoder = encoder
+        file = try AtomicFile(encoder.path)
+        let shape = encoder.shape
+        try NPYHeader.bytes(encoder.pixelType, shape: [shape.pages, shape.height, shape.width, shape.channels]).withUnsafeBytes(file.write)
+    }
+
+    func append(_ page: UnsafeBufferPointer<Float>) throws {
+        try encoder.encode(page) { try file.write(UnsafeRawBufferPointer($0)) }
+    }
+
+    func close() throws {
+        encoder.checkComplete()
+        try file.commit()
+    }
+}

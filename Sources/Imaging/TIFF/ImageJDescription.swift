@@ -1,0 +1,42 @@
+import Foundation
+
+/// The text that ImageJ keeps in the ImageDescription of a stack's first page: `ImageJ=<version>`, then `key=value` lines.
+struct ImageJDescription {
+    private var values: [Substring: Substring] = [:]
+
+    /// The description, if `text` is one of ImageJ's.
+    init?(_ text: String) {
+        guard text.hasPrefix("ImageJ=") else { return nil }
+        for line in text.split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { values[parts[0]] = parts[1] }
+        }
+    }
+
+    /// Images in the stack, over all channels, slices and frames.
+    var images: Int { values["images"].flatMap { Int($0) } ?? 1 }
+    /// Channels, which alternate fastest among the images.
+    var channels: Int { values["channels"].flatMap { Int($0) } ?? 1 }
+    /// Distance between slices.
+    var spacing: Double? { values["spacing"].flatMap { Double($0) } }
+    /// Unit of length; ImageJ writes what is not ASCII as `\u00B5`.
+    var unit: String? {
+        guard let unit = values["unit"], !unit.isEmpty, unit != "pixel" else { return nil }
+        return String(unit).replacing(/\\u([0-9A-Fa-f]{4})/) { match in
+            UInt32(match.1, radix: 16).flatMap { Unicode.Scalar($0) }.map { String($0) } ?? ""
+        }
+    }
+
+    /// The description of a stack that we write. `range` is what is shown from black to white.
+    static func text(pages: Int, metadata: VolumeMetadata, range: ClosedRange<Float>?) -> String {
+        var lines = ["ImageJ=1.54f"]
+        if pages > 1 { lines += ["images=\(pages)", "slices=\(pages)"] }
+        if let unit = metadata.unit {
+            lines.append("unit=" + unit.unicodeScalars.map { $0.isASCII ? String($0) : String(format: "\\u%04X", $0.value) }.joined())
+        }
+        if let spacing = metadata.zSpacing { lines.append("spacing=\(spacing)") }
+        lines.append("loop=false")
+        if let range { lines += ["min=\(range.lowerBound)", "max=\(range.upperBound)"] }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

@@ -1,0 +1,94 @@
+import CTIFF
+import Foundation
+
+/// Writes a TIFF stack that ImageJ reads: a directory a page, strips compressed by deflate, ImageJ's description in the first.
+final class TIFFWriter: VolumeWriter {
+    private var encoder: PageEncoder
+    private let file: AtomicFile
+    private let metadata: VolumeMetadata
+    private let displayRange: ClosedRange<Float>?
+    private var tiff: OpaquePointer?
+    /// Where libtiff leaves its first error.
+    private let message: UnsafeMutablePointer<CChar>
+
+    init(_ encoder: PageEncoder, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?) throws {
+        let shape = encoder.shape
+        guard shape.channels == 1 || shape.channels == 3 else {
+            throw ImagingError(.usage, encoder.path, "a TIFF file holds 1 or 3 channels a page, not \(shape.channels); write .h5 or .npy")
+        }
+        self.encoder = encoder
+        self.metadata = metadata
+        self.displayRange = displayRange
+        file = try AtomicFile(encoder.path)
+        message = .allocate(capacity: Int(TIFF_MESSAGE_SIZE))
+        message.initialize(repeating: 0, count: Int(TIFF_MESSAGE_SIZE))
+        // Positions of 32 bits end at 4 GB; noise may not shrink at all, and directories need room, too. ImageJ itself
+        // does not read BigTIFF (Fiji does), so it is kept for volumes that need it.
+        let bytes = Double(shape.pageCount * encoder.pixelType.size) * Double(shape.pages)
+        tiff = tiff_open(dup(file.descriptor), encoder.path, bytes > 4e9 ? "w8" : "w", message)
+        if tiff == nil { throw failure() }
+    }
+
+    deinit {
+        if let tiff { TIFFClose(tiff) }
+        message.deallocate()
+    }
+
+    func append(_ page: UnsafeBufferPointer<Float>) throws {
+        let isFirst = encoder.pages == 0
+        try encoder.encode(page) { bytes in
+            let rowsPerStrip = try describePage(isFirst: isFirst)
+            let rowBytes = bytes.count / encoder.shape.height
+            for (strip, row) in stride(from: 0, to: encoder.shape.height, by: rowsPerStrip).enumerated() {
+                let size = min(rowsPerStrip, encoder.shape.height - row) * rowBytes
+                let start = bytes.baseAddress! + row * rowBytes
+                guard TIFFWriteEncodedStrip(tiff, UInt32(strip), start, tmsize_t(size)) == size else { throw failure() }
+            }
+            guard TIFFWriteDirectory(tiff) == 1 else { throw failure() }
+        }
+    }
+
+    func close() throws {
+        encoder.checkComplete()
+        TIFFClose(tiff)
+        tiff = nil
+        // TIFFClose returns nothing, but what goes wrong in it reaches the error handler.
+        guard message[0] == 0 else { throw failure() }
+        try file.commit()
+    }
+
+    /// Sets the tags of the next page; returns how many rows a strip has.
+    private func describePage(isFirst: Bool) throws -> Int {
+        let shape = encoder.shape, type = encoder.pixelType
+        // Strips of a quarter of a megabyte: ImageJ takes sizes of 16 bits, which libtiff chooses for small ones, as well.
+        let rowsPerStrip = min(shape.height, max(1, (256 << 10) / (shape.width * shape.channels * type.size)))
+        // No orientation (274): with it ImageJ does not take the file for one of its own.
+        var tags = [
+            (TIFFTAG_IMAGEWIDTH, shape.width), (TIFFTAG_IMAGELENGTH, shape.height), (TIFFTAG_BITSPERSAMPLE, type.size * 8),
+            (TIFFTAG_SAMPLESPERPIXEL, shape.channels), (TIFFTAG_SAMPLEFORMAT, Int(type.isFloat ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT)),
+            (TIFFTAG_PHOTOMETRIC, Int(shape.channels == 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK)),
+            (TIFFTAG_PLANARCONFIG, Int(PLANARCONFIG_CONTIG)), (TIFFTAG_ROWSPERSTRIP, rowsPerStrip),
+            (TIFFTAG_COMPRESSION, Int(COMPRESSION_ADOBE_DEFLATE)),
+        ]
+        // ImageJ undoes the differences of integers, but not those of floats, whichever of the two predictors made them.
+        if !type.isFloat { tags.append((TIFFTAG_PREDICTOR, Int(PREDICTOR_HORIZONTAL))) }
+        for (tag, value) in tags {
+            guard tiff_set_integer(tiff, UInt32(tag), UInt32(value)) == 1 else { throw failure() }
+        }
+        if let width = metadata.pixelWidth, let height = metadata.pixelHeight {
+            _ = tiff_set_integer(tiff, UInt32(TIFFTAG_RESOLUTIONUNIT), UInt32(RESUNIT_NONE))
+            _ = tiff_set_double(tiff, UInt32(TIFFTAG_XRESOLUTION), 1 / width)
+            _ = tiff_set_double(tiff, UInt32(TIFFTAG_YRESOLUTION), 1 / height)
+        }
+        if isFirst {
+            let text = ImageJDescription.text(pages: shape.pages, metadata: metadata, range: displayRange)
+            guard tiff_set_text(tiff, UInt32(TIFFTAG_IMAGEDESCRIPTION), text) == 1 else { throw failure() }
+        }
+        return rowsPerStrip
+    }
+
+    private func failure() -> ImagingError {
+        let reason = message[0] == 0 ? systemError() : String(cString: message)
+        return ImagingError(.inputOutput, encoder.path, "cannot write page \(encoder.pages): \(reason)")
+    }
+}

@@ -1,0 +1,69 @@
+import Foundation
+
+/// A stack of images on disk, whose pages are decoded when they are asked for, from any thread.
+///
+/// The format is told by the file's content, not by its name: TIFF (also BigTIFF and ImageJ's stacks), HDF5, NPY, or a
+/// single PNG. A dataset inside an HDF5 file is named after a colon, `cremi.h5:/volumes/raw`; without it the file's only
+/// volume is read.
+public final class VolumeReader: Sendable {
+    /// The file, as the user named it.
+    public let path: String
+    /// Pages, rows, columns and channels.
+    public let shape: VolumeShape
+    /// The type of the samples in the file.
+    public let pixelType: PixelType
+    /// What the file says of the size of its pixels.
+    public let metadata: VolumeMetadata
+    private let source: any PageSource
+
+    /// Opens a stack and checks that its pages are there as far as that can be told without decoding them.
+    ///
+    /// - Throws: `ImagingError` if the file is missing, damaged, or of a kind that we do not read.
+    public init(_ path: String) throws {
+        self.path = path
+        let (name, dataset) = VolumeReader.split(path)
+        let file = try InputFile(name)
+        let start = try file.bytes(at: 0, count: min(file.size, 8))
+        if TIFFDirectory.isTIFF(start) {
+            source = try TIFFPageSource(file)
+        } else if start.starts(with: NPYHeader.magic) {
+            source = try NPYPageSource(file)
+        } else if start.starts(with: PNG.magic) {
+            source = try PNGPageSource(file)
+        } else if try HDF5PageSource.isHDF5(file) {
+            source = try HDF5PageSource(path: path, file: name, dataset: dataset)
+        } else {
+            let text = start.allSatisfy { (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }
+            throw ImagingError(.invalid, path, "is not a TIFF, HDF5, NPY or PNG file\(text ? ", but text" : ""), whatever its name says")
+        }
+        if let dataset, !(source is HDF5PageSource) {
+            throw ImagingError(.invalid, path, "only an HDF5 file has datasets; leave out :\(dataset)")
+        }
+        (shape, pixelType, metadata) = (source.shape, source.pixelType, source.metadata)
+    }
+
+    /// Decodes a page into `samples`: raw values, channel after channel, each row after row.
+    ///
+    /// - Throws: `ImagingError`, naming the page counted from 0, if it is damaged.
+    public func readPage(_ page: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
+        precondition((0..<shape.pages).contains(page), "page \(page) of a volume of \(shape)")
+        precondition(samples.count == shape.pageCount, "a buffer of \(samples.count) samples for a page of a volume of \(shape)")
+        try source.readPage(page, into: samples.baseAddress!)
+    }
+
+    /// The file's name and what follows the colon after it, if anything does.
+    private static func split(_ path: String) -> (file: String, dataset: String?) {
+        guard !FileManager.default.fileExists(atPath: path) else { return (path, nil) }
+        let colon = path.indices.first { path[$0] == ":" && FileManager.default.fileExists(atPath: String(path[..<$0])) }
+        return colon.map { (String(path[..<$0]), String(path[path.index(after: $0)...])) } ?? (path, nil)
+    }
+}
+
+/// One file format's part of `VolumeReader`.
+protocol PageSource: Sendable {
+    var shape: VolumeShape { get }
+    var pixelType: PixelType { get }
+    var metadata: VolumeMetadata { get }
+    /// Decodes a page that exists into room for all of its samples.
+    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Imaging
+import TestSupport
+import Testing
+
+@Suite struct DamagedFileTests {
+    /// Opens a file of these bytes.
+    func open(_ bytes: [UInt8], as name: String) throws {
+        try withTemporaryFolder { folder in
+            try Data(bytes).write(to: URL(fileURLWithPath: folder + "/" + name))
+            let volume = try VolumeReader(folder + "/" + name)
+            for number in 0..<volume.shape.pages { _ = try page(number, of: volume) }
+        }
+    }
+
+    func bytes(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: fixture(name)))) }
+
+    @Test func emptyFilesAndTexts() {
+        expectError(.invalid, "a.tif", "empty") { try open([], as: "a.tif") }
+        expectError(.invalid, "a.tif", "not a TIFF", "text") { try open(Array("not an image\n".utf8), as: "a.tif") }
+        expectError(.invalid, "a.tif", "not a TIFF") { try open([0, 1], as: "a.tif") }
+        expectError(.invalid, "a.tif", "truncated") { try open([0x49, 0x49, 42, 0], as: "a.tif") }
+    }
+
+    /// A file that ends early is noticed when it is opened, wherever it ends.
+    @Test(arguments: [
+        "contiguous.tif", "bigtiff.tif", "bigtiff_big_endian.tif", "strips_lzw.tif", "tiled.tif", "uint8.npy", "fortran.npy", "h5py.h5",
+    ]) func truncatedFilesAreNoticedOnOpening(_ name: String) throws {
+        let whole = try bytes(name)
+        // Some writers round the size of the file up.
+        for length in stride(from: 9, to: whole.count - 4, by: max(1, whole.count / 60)) {
+            try withTemporaryFolder { folder in
+                try Data(whole[..<length]).write(to: URL(fileURLWithPath: folder + "/cut"))
+                #expect(throws: ImagingError.self, "\(length) of \(whole.count) bytes of \(name)") { try VolumeReader(folder + "/cut") }
+            }
+        }
+    }
+
+    @Test func truncatedPixelsNameThePageAndTheSizes() throws {
+        // This file's last page ends at its last byte.
+        let whole = try bytes("bigtiff.tif")
+        expectError(.invalid, "a.tif", "truncated", "3", "\(whole.count - 1)") { try open(Array(whole.dropLast()), as: "a.tif") }
+        let stack = try bytes("imagej_one_directory.tif")
+        expectError(.invalid, "a.tif", "truncated", "4 images of 1200 bytes", "3 are there") {
+            try open(Array(stack.dropLast(900)), as: "a.tif")
+        }
+    }
+
+    @Test func chainOfPagesInACircle() throws {
+        var file = try bytes("contiguous.tif")
+        // The first directory is at byte 8; what follows its entries leads to the next.
+        let link = 10 + 12 * Int(file[8])
+        file.replaceSubrange(link..<link + 4, with: [8, 0, 0, 0])
+        expectError(.invalid, "a.tif", "circle") { try open(file, as: "a.tif") }
+    }
+
+    @Test func damagedCompressedPagesAreNamed() throws {
+        var file = try bytes("deflate_float.tif")
+        let offset = Int(file[4]) | Int(file[5]) << 8
+        #expect(offset == 8)
+        // Pixels of the first page lie behind its directory and the values of its tags.
+        for position in 400..<440 { file[position] = 0xFF }
+        expectError(.invalid, "a.tif", "cannot decode page 0") { try open(file, as: "a.tif") }
+        var png = try bytes("grey.png")
+        for position in 60..<70 { png[position] ^= 0xFF }
+        expectError(.invalid, "a.png", "cannot decode") { try open(png, as: "a.png") }
+        expectError(.invalid, "a.png", "ends early") { try open(Array(png[..<100]), as: "a.png") }
+    }
+
+    /// No file, however damaged, may trap: bits are flipped at random in the part that says where everything is.
+    @Test(arguments: [
+        "contiguous.tif", "bigtiff_big_endian.tif", "strips_lzw.tif", "packbits.tif", "tiled.tif", "rgb_separate.tif",
+        "imagej_one_directory.tif",
+        "imagej.tif", "uint8.npy", "fortran_channels.npy", "grey16_gamma.png",
+    ]) func flippedBitsNeverTrap(_ name: String) throws {
+        let whole = try bytes(name)
+        var failures = 0
+        for (round, number) in testNumbers(1500, seed: 7).enumerated() {
+            var file = whole
+            for _ in 0...round % 3 {
+                let position = Int((number + 1) / 2 * Float(min(whole.count, 700)) * Float(round % 3 + 1)) % min(whole.count, 700)
+                file[position] ^= 1 << UInt8(round / 3 % 8)
+            }
+            do { try open(file, as: "flipped") } catch let error as ImagingError {
+                failures += 1
+                #expect(!error.description.contains("\n"))
+            }
+        }
+        #expect(failures > 0)
+    }
+}
