@@ -1,0 +1,83 @@
+/// Sums gradients over the global batch along its canonical tree (`BatchTree`), so that every rank gets the same bits and so does
+/// every other number of ranks.
+///
+/// A rank computes one gradient for each of its `blocks`, the sum over the samples of the block; they lie one after the other, `stride`
+/// floats apart. `reduce` adds up all ranks' blocks for a range of elements; ranges are reduced in any order, the same on all ranks, so
+/// that finished layers need not wait for the others. Every element's additions are those of the tree, with each operand computed once:
+/// floating-point addition is commutative, so a rank may add its neighbour's half to its own or the other way round.
+///
+/// Two ways lead there. Where the tree above the blocks is balanced over a power of two of ranks, each of its levels is an exchange of
+/// halves between neighbours (`RecursiveHalving`). Otherwise each rank owns a segment of the range and receives everybody's blocks for it
+/// (`SegmentExchange`).
+public final class GradientReducer {
+    /// The floats of one gradient.
+    public let count: Int
+    /// The blocks of the batch that this rank computes, one buffer each: the first is the one that receives the sum.
+    public let blocks: [Range<Int>]
+    private let plan: ReductionPlan
+    private let algorithm: any ReductionAlgorithm
+    private let ranks: Int
+
+    /// A reducer of gradients of `count` floats for a global batch. A collective; takes all the memory it will ever need.
+    ///
+    /// Throws `PartitionError` when the batch is smaller than the number of ranks, `MPIError`.
+    public convenience init(communicator: Communicator, batch: Int, count: Int) throws {
+        let partition = try BatchPartition(batch: batch, ranks: communicator.count)
+        try self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
+    }
+
+    /// A reducer for a plan of its own; `pieceCount` is the length of a message in floats, `depth` how many are in flight to a peer.
+    package init(
+        communicator: Communicator, plan: ReductionPlan, count: Int, pieceCount: Int = 1 << 16, depth: Int = 2, sendDepth: Int = 16,
+        isHalving: Bool? = nil
+    ) throws(MPIError) {
+        precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
+        precondition(plan.ranks == communicator.count, "GradientReducer: a plan for \(plan.ranks) ranks on \(communicator.count)")
+        self.count = count
+        self.plan = plan
+        ranks = communicator.count
+        blocks = plan.blocks(of: communicator.rank)
+        let communicator = try communicator.duplicate()
+        let pieceCount = max(1, min(pieceCount, count))
+        algorithm =
+            isHalving ?? plan.isBalanced
+            ? RecursiveHalving(communicator: communicator, pieceCount: pieceCount, depth: depth, sendDepth: sendDepth)
+            : SegmentExchange(communicator: communicator, plan: plan, pieceCount: pieceCount, depth: depth)
+    }
+
+    /// Sums the elements of `range` over the whole batch: the result is in `range` of the first buffer, on every rank. What the other
+    /// buffers then hold in `range` is not defined; elements outside of `range` are left alone. A collective without allocation.
+    ///
+    /// - Parameters:
+    ///   - buffers: the gradients of this rank's blocks, one after the other.
+    ///   - stride: floats from the start of one gradient to the next, at least `count`.
+    ///   - range: the elements to sum, inside 0 ..< `count`; the same on all ranks.
+    /// - Throws: `MPIError`; the sums are then undefined and the job must end.
+    public func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "reduce: \(range) is not inside 0..<\(count)")
+        precondition(stride >= count, "reduce: gradients of \(count) floats cannot lie \(stride) apart")
+        // Counts of MPI are 32-bit.
+        let longest = 1 << 30
+        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: longest) {
+            try algorithm.reduce(buffers, stride: stride, range: start..<min(start + longest, range.upperBound))
+        }
+    }
+
+    /// The bytes that `rank` sends for one whole gradient.
+    ///
+    /// With balanced parts it is nearly two gradients, as in a ring; a rank whose part is several blocks sends each of them.
+    public func traffic(of rank: Int) -> Int {
+        precondition((0..<ranks).contains(rank), "traffic: there is no rank \(rank) among \(ranks)")
+        return algorithm.elementsSent(by: rank, length: count) * MemoryLayout<Float>.stride
+    }
+
+    /// The bytes that this rank has sent so far.
+    package var bytesSent: Int { algorithm.bytesSent }
+}
+
+/// A way to sum the blocks of all ranks along the tree.
+protocol ReductionAlgorithm: AnyObject {
+    func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError)
+    func elementsSent(by rank: Int, length: Int) -> Int
+    var bytesSent: Int { get }
+}

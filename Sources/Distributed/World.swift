@@ -1,0 +1,140 @@
+import CMPI
+import Glibc
+
+/// What the MPI library allows threads to do, from least to most.
+public enum ThreadLevel: Int, Comparable, Sendable {
+    /// The process must have one thread.
+    case single
+    /// Only the thread that initialised MPI may call it.
+    case funneled
+    /// Any thread may call MPI, one at a time.
+    case serialized
+    /// Any thread may call MPI at any time.
+    case multiple
+
+    /// Orders levels by what they allow.
+    public static func < (a: ThreadLevel, b: ThreadLevel) -> Bool { a.rawValue < b.rawValue }
+
+    init(mpi level: CInt) {
+        self =
+            level >= cmpi_thread_multiple()
+            ? .multiple : level >= cmpi_thread_serialized() ? .serialized : level >= cmpi_thread_funneled() ? .funneled : .single
+    }
+}
+
+/// The job that this process is a rank of, from MPI's initialisation to its finalisation.
+///
+/// One is made per process, on the main thread, in a function's scope (a global's `deinit` never runs): at the end of that
+/// scope MPI is finalised, which waits for every rank. An error must therefore not leave the scope: it would wait for ranks
+/// that wait for it. `run` takes care of that.
+public struct World: ~Copyable {
+    /// All ranks of the job.
+    public let communicator: Communicator
+    /// What MPI granted; `multiple` is asked for. Without MPI it is `multiple`.
+    public let threadLevel: ThreadLevel
+    private let isFinalizedHere: Bool
+
+    /// Joins the job that a launcher started, or makes a job of this process alone, without MPI, when none did.
+    ///
+    /// Throws `MPIError` when MPI cannot start, or when the launcher says it started several processes but each finds itself
+    /// alone, as happens with another MPI's `mpirun` and with `srun --mpi=none`: N processes would do the same work N times.
+    public init() throws(MPIError) {
+        guard Launcher.isPresent else {
+            try Self.requireOneProcess("the MPI library is not in use")
+            communicator = Communicator()
+            threadLevel = .multiple
+            isFinalizedHere = false
+            return
+        }
+        precondition(!Self.isInitialized, "World: MPI is initialised once per process, and it already is")
+        var granted: CInt = 0
+        try MPIError.check(MPI_Init_thread(nil, nil, cmpi_thread_multiple(), &granted), "MPI_Init_thread", rank: 0)
+        // Errors of calls that belong to no communicator are raised on this one.
+        try MPIError.check(cmpi_comm_return_errors(cmpi_comm_world()), "MPI_Comm_set_errhandler", rank: 0)
+        let communicator = try Communicator(duplicating: cmpi_comm_world())
+        if communicator.count == 1 {
+            do throws(MPIError) {
+                try Self.requireOneProcess(Self.libraryVersion)
+            } catch {
+                try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: 0)
+                throw error
+            }
+        }
+        self.communicator = communicator
+        threadLevel = ThreadLevel(mpi: granted)
+        isFinalizedHere = true
+    }
+
+    deinit {
+        if isFinalizedHere {
+            do throws(MPIError) { try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank) } catch { Self.fail(error) }
+        }
+    }
+
+    /// Runs the whole program: joins the job, calls `body`, finalises. An error, of `body` or of MPI, ends the job on all
+    /// ranks with one line on standard error and the error's exit status (see `Communicator.fail`).
+    public static func run(_ body: (borrowing World) throws -> Void) {
+        do {
+            let world = try World()
+            world.call(body)
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// Calls `body`; its error ends the job while the world still exists, as the end of the world waits for all ranks.
+    private borrowing func call(_ body: (borrowing World) throws -> Void) {
+        do { try body(self) } catch { communicator.fail(error) }
+    }
+
+    /// Ends the job on all ranks at once: flushes standard output, says nothing, and does not return.
+    ///
+    /// `status` (1 … 255) is what `mpirun` returns. Without MPI the process just exits with it.
+    public static func abort(_ status: Int32) -> Never {
+        precondition((1...255).contains(status), "World.abort: exit status \(status) is not in 1...255")
+        fflush(nil)
+        if isInitialized && !isFinalized {
+            // Does not return where it works; where it fails this process must end all the same.
+            _ = MPI_Abort(cmpi_comm_world(), status)
+            _exit(status)
+        }
+        exit(status)
+    }
+
+    /// Ends the job because of an error outside of any communicator.
+    private static func fail(_ error: any Error) -> Never {
+        writeLine(oneLine(error))
+        abort(exitStatus(of: error))
+    }
+
+    /// Whether MPI has been initialised in this process.
+    public static var isInitialized: Bool {
+        var flag: CInt = 0
+        return MPI_Initialized(&flag) == cmpi_success() && flag != 0
+    }
+
+    private static var isFinalized: Bool {
+        var flag: CInt = 0
+        return MPI_Finalized(&flag) == cmpi_success() && flag != 0
+    }
+
+    /// The MPI library and its version, on one line.
+    public static var libraryVersion: String {
+        MPIError.string(capacity: cmpi_max_library_version_string()) { MPI_Get_library_version($0, $1) } ?? "unknown MPI library"
+    }
+
+    private static func requireOneProcess(_ library: String) throws(MPIError) {
+        guard let declared = Launcher.declaredCount, declared > 1 else { return }
+        throw MPIError(
+            call: "MPI_Init_thread",
+            text: "this is one of \(declared) processes, but each finds itself alone (\(library)): start them with the mpirun that "
+                + "belongs to this MPI library, or with srun --mpi=pmix or --mpi=pmi2",
+            exitStatus: 64)
+    }
+}
+
+/// Writes one line to standard error in one system call, so that lines of several ranks do not mix.
+func writeLine(_ line: String) {
+    var text = line + "\n"
+    text.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+}

@@ -1,0 +1,147 @@
+import DataParallel
+
+/// The gradient of one sample at one element: any sign, magnitudes over 16 binades, so that every association of a sum rounds
+/// differently.
+func sampleValue(_ sample: Int, _ element: Int) -> Float {
+    var x = UInt64(truncatingIfNeeded: sample + 1) &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: element) &* 0xD6E8_FEB8_6659_FD93
+    x = (x ^ x >> 32) &* 0xBF58_476D_1CE4_E5B9
+    x ^= x >> 29
+    let mantissa = Float(Int32(truncatingIfNeeded: x >> 32) >> 8)
+    return mantissa * Float(bitPattern: UInt32(111 + x & 15) << 23)
+}
+
+/// The specification: the sum over `samples` by the rule itself, one element at a time.
+func specifiedSum(_ samples: Range<Int>, _ element: Int) -> Float {
+    if samples.count == 1 { return sampleValue(samples.lowerBound, element) }
+    var half = 1
+    while 2 * half < samples.count { half *= 2 }
+    let middle = samples.lowerBound + half
+    return specifiedSum(samples.lowerBound..<middle, element) + specifiedSum(middle..<samples.upperBound, element)
+}
+
+/// One way to reduce one batch: its gradients, what comes out, and what must.
+private struct ReductionCase {
+    static let guardValue: Float = -12_345
+    /// Floats between gradients that nothing may touch.
+    static let gap = 3
+
+    let communicator: Communicator
+    let plan: ReductionPlan
+    let batch: Int
+    /// The specified sum of each element.
+    let expected: [Float]
+    /// The block sums of this rank, for all elements.
+    let blockSums: [[Float]]
+
+    init(_ communicator: Communicator, batch: Int, plan: ReductionPlan, longest: Int) {
+        self.communicator = communicator
+        self.plan = plan
+        self.batch = batch
+        expected = (0..<longest).map { specifiedSum(0..<batch, $0) }
+        blockSums = plan.blocks(of: communicator.rank).map { block in (0..<longest).map { specifiedSum(block, $0) } }
+    }
+
+    /// Reduces gradients of `length` floats in the order of `ranges` and compares every bit.
+    func check(_ reducer: GradientReducer, length: Int, ranges: [Range<Int>]) throws {
+        let stride = reducer.count + Self.gap
+        var memory = [Float](repeating: Self.guardValue, count: blockSums.count * stride)
+        for (block, values) in blockSums.enumerated() {
+            memory.replaceSubrange(block * stride..<block * stride + length, with: values[..<length])
+        }
+        let sentBefore = reducer.bytesSent
+        try memory.withUnsafeMutableBufferPointer { memory in
+            for range in ranges { try reducer.reduce(memory.baseAddress!, stride: stride, range: range) }
+        }
+        let name = "\(communicator.count) ranks, batch \(batch), \(length) floats in \(ranges.count) ranges"
+        for element in 0..<length where memory[element].bitPattern != expected[element].bitPattern {
+            throw CheckFailure("\(name): element \(element) is \(memory[element]) instead of \(expected[element])")
+        }
+        for block in blockSums.indices {
+            let rest = memory[block * stride + length..<(block + 1) * stride]
+            try expect(rest.allSatisfy { $0 == Self.guardValue }, "\(name): written behind the range in buffer \(block)")
+        }
+        if ranges == [0..<reducer.count] {
+            let sent = reducer.bytesSent - sentBefore
+            try expect(
+                sent == reducer.traffic(of: communicator.rank),
+                "\(name): sent \(sent), said \(reducer.traffic(of: communicator.rank)) bytes")
+        }
+    }
+}
+
+/// The reduction against its specification, bit for bit: all batches near the number of ranks, every length up to 300, cut into messages
+/// and into ranges in several ways, both algorithms, and blocks finer than they need be.
+func checkReduction(_ communicator: Communicator) throws {
+    let ranks = communicator.count, longest = 300
+    let lengths = [0, 1, 2, 3, 7, 15, 16, 17, 33, 63, 128, 255, 299, 300]
+    for batch in Array(ranks...max(9, ranks + 3)) + [16] {
+        let partition = try BatchPartition(batch: batch, ranks: ranks)
+        let plan = ReductionPlan(partition)
+        let standard = ReductionCase(communicator, batch: batch, plan: plan, longest: longest)
+        if batch > 2 {
+            let sequential = (0..<longest).map { element in (0..<batch).reduce(Float(0)) { $0 + sampleValue($1, element) } }
+            let differing = zip(sequential, standard.expected).count { $0 != $1 }
+            // Otherwise the check would pass with any order.
+            try expect(batch == 3 || differing > longest / 10, "batch \(batch): the order of the sum changes \(differing) elements only")
+        }
+
+        let whole = try GradientReducer(communicator: communicator, batch: batch, count: longest)
+        try expect(whole.blocks == plan.blocks(of: communicator.rank), "blocks \(whole.blocks)")
+        for length in 0...longest { try standard.check(whole, length: length, ranges: [0..<length]) }
+        // Suffixes first, as backward finishes them.
+        try standard.check(whole, length: longest, ranges: [200..<300, 77..<200, 77..<77, 76..<77, 0..<76])
+
+        for way in [true, false] where plan.isBalanced || !way {
+            for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (1 << 16, 1)] {
+                for length in lengths {
+                    let reducer = try GradientReducer(
+                        communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth,
+                        sendDepth: 2 * depth - 1,
+                        isHalving: way)
+                    try standard.check(reducer, length: length, ranges: [0..<length])
+                }
+            }
+        }
+
+        let single = (0..<ranks).map { partition.range(of: $0).map { $0..<$0 + 1 } }
+        let fine = ReductionCase(communicator, batch: batch, plan: ReductionPlan(batch: batch, blocksOfRanks: single), longest: longest)
+        for length in lengths {
+            try fine.check(
+                try GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16), length: length,
+                ranges: [0..<length])
+        }
+    }
+}
+
+/// The gradient of the full U-Net, 31,031,685 floats, in one range and with the default messages.
+func checkFullReduction(_ communicator: Communicator) throws {
+    let count = 31_031_685, batch = communicator.count + 1
+    let reducer = try GradientReducer(communicator: communicator, batch: batch, count: count)
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: reducer.blocks.count * count)
+    defer { memory.deallocate() }
+    for (buffer, block) in reducer.blocks.enumerated() {
+        for element in 0..<count { memory[buffer * count + element] = specifiedSum(block, element) }
+    }
+    try reducer.reduce(memory, stride: count, range: 0..<count)
+    for element in 0..<count where memory[element].bitPattern != specifiedSum(0..<batch, element).bitPattern {
+        throw CheckFailure("element \(element) is \(memory[element]) instead of \(specifiedSum(0..<batch, element))")
+    }
+}
+
+/// Per-sample values arrive in the order of the batch on every rank, and their sum has the bits of the specification.
+func checkSamples(_ communicator: Communicator) throws {
+    for batch in communicator.count...communicator.count + 9 {
+        let partition = try BatchPartition(batch: batch, ranks: communicator.count)
+        let losses = (0..<batch).map { 1 / Double($0 + 3) }
+        let own = Array(losses[partition.range(of: communicator.rank)])
+        let all = try communicator.gatherPerSample(own, of: partition)
+        try expect(all == losses, "gathered \(all) instead of \(losses)")
+        func specified(_ samples: Range<Int>) -> Double {
+            if samples.count == 1 { return losses[samples.lowerBound] }
+            var half = 1
+            while 2 * half < samples.count { half *= 2 }
+            return specified(samples.lowerBound..<samples.lowerBound + half) + specified(samples.lowerBound + half..<samples.upperBound)
+        }
+        try expect(BatchTree.sum(all) == specified(0..<batch), "the sum of \(batch) is \(BatchTree.sum(all))")
+    }
+}
