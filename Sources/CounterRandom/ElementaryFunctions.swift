@@ -7,4 +7,5 @@
 extension Double {
     var naturalLogarithm: Double { log(self) }
     var cosine: Double { cos(self) }
+    var sine: Double { sin(self) }
 }

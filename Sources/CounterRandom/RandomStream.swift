@@ -25,6 +25,7 @@ public struct RandomStream: Sendable {
     /// The counter of the stream's first four numbers; element block `e` adds `e` to `x`.
     public let base: SIMD4<UInt32>
     private var element = 0
+    private var current = SIMD4<UInt32>()
 
     /// The stream of one decision.
     public init(seed: UInt64, purpose: RandomPurpose, ordinal: Int = 0, position: UInt64 = 0) {
@@ -44,8 +45,14 @@ public struct RandomStream: Sendable {
 
     /// The next 32 bits.
     public mutating func nextBits() -> UInt32 {
-        defer { element += 1 }
-        return bits(at: element)
+        let lane = element & 3
+        if lane == 0 {
+            var counter = base
+            counter.x = UInt32(element >> 2)
+            current = Philox.block(counter, key: key)
+        }
+        element += 1
+        return current[lane]
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
@@ -62,10 +69,14 @@ public struct RandomStream: Sendable {
         return Int((UInt64(nextBits()) &* UInt64(bound)) >> 32)
     }
 
-    /// Standard normal, by Box and Muller from two numbers (the cosine branch).
-    public mutating func nextNormal() -> Float {
+    /// Two independent standard normal numbers, by Box and Muller from two uniform ones.
+    public mutating func nextNormalPair() -> (Float, Float) {
         let u = (Double(nextBits()) + 1) * 0x1p-32  // (0, 1]
-        let v = Double(nextBits()) * 0x1p-32
-        return Float((-2 * u.naturalLogarithm).squareRoot() * (2 * Double.pi * v).cosine)
+        let angle = 2 * Double.pi * Double(nextBits()) * 0x1p-32
+        let radius = (-2 * u.naturalLogarithm).squareRoot()
+        return (Float(radius * angle.cosine), Float(radius * angle.sine))
     }
+
+    /// Standard normal: the first of a pair.
+    public mutating func nextNormal() -> Float { nextNormalPair().0 }
 }

@@ -49,6 +49,7 @@ public struct ChannelLayout: Equatable, Sendable {
 
     /// Calls `body` for each weight of a convolution from `self` to `output`: its index in
     /// `[output channel][input channel][tap]` and its index in the kernels' blocked layout.
+    @inlinable
     public func forEachWeight(to output: ChannelLayout, taps: Int, _ body: (_ logical: Int, _ stored: Int) -> Void) {
         var logical = 0
         for k in output.lanes {

@@ -85,7 +85,7 @@ public final class Network {
                     Parameter(
                         name: "\(graph.names[i]).\(description.role)", shape: description.shape,
                         range: end..<(end + description.storedCount),
-                        initializer: description.initializer, storedIndices: description.storedIndices))
+                        initializer: description.initializer, order: description.order))
                 end += description.storedCount
             }
             layerRanges.append(start..<end)
@@ -151,8 +151,10 @@ public final class Network {
     /// Draws the initial parameters: a pure function of the seed.
     public func initializeParameters(seed: UInt64) {
         for (ordinal, parameter) in parameters.enumerated() {
-            parameter.setValues(
-                parameter.initializer.values(shape: parameter.shape, seed: seed, ordinal: ordinal), in: parameterMemory.pointer)
+            let filters = (0..<parameter.shape[0]).map { filter in
+                parameter.initializer.values(shape: parameter.shape, filter: filter, seed: seed, ordinal: ordinal)
+            }
+            parameter.setValues(Array(filters.joined()), in: parameterMemory.pointer)
         }
     }
 

@@ -11,26 +11,23 @@ public struct ParameterDescription: Sendable {
     public let storedCount: Int
     /// Initial values.
     public let initializer: Initializer
-    /// The stored index of each value in logical order (row-major `shape`).
-    let storedIndices: [Int32]
+    let order: StorageOrder
 
     /// The weights of a convolution between two layouts, stored in the kernels' blocked order.
     public static func weight(
         _ input: ChannelLayout, _ output: ChannelLayout, kernelHeight: Int, kernelWidth: Int, _ initializer: Initializer
     ) -> ParameterDescription {
-        let taps = kernelHeight * kernelWidth
-        var indices = [Int32](repeating: 0, count: input.channels * output.channels * taps)
-        input.forEachWeight(to: output, taps: taps) { indices[$0] = Int32($1) }
-        return ParameterDescription(
+        ParameterDescription(
             role: "weight", shape: [output.channels, input.channels, kernelHeight, kernelWidth],
-            storedCount: input.blocks * output.blocks * taps * 256, initializer: initializer, storedIndices: indices)
+            storedCount: input.blocks * output.blocks * kernelHeight * kernelWidth * 256, initializer: initializer,
+            order: .weight(input, output, taps: kernelHeight * kernelWidth))
     }
 
     /// One value for each channel, initially zero.
     public static func bias(_ output: ChannelLayout) -> ParameterDescription {
         ParameterDescription(
             role: "bias", shape: [output.channels], storedCount: output.blocks * 16, initializer: .zeros,
-            storedIndices: output.lanes.map { Int32($0) })
+            order: .bias(output))
     }
 }
 
@@ -44,20 +41,43 @@ public struct Parameter: Sendable {
     public let range: Range<Int>
     /// Initial values.
     public let initializer: Initializer
-    let storedIndices: [Int32]
+    let order: StorageOrder
 
     /// Number of values, padding not counted.
-    public var count: Int { storedIndices.count }
+    public var count: Int { shape.reduce(1, *) }
 
     /// The values in logical order (row-major `shape`), from an arena laid out like the parameters.
     public func values(in arena: UnsafePointer<Float>) -> [Float] {
-        storedIndices.map { arena[range.lowerBound + Int($0)] }
+        let base = arena + range.lowerBound
+        return Array(unsafeUninitializedCapacity: count) { values, initialized in
+            order.forEach { logical, stored in values[logical] = base[stored] }
+            initialized = count
+        }
     }
 
     /// Stores values given in logical order. Padding is left alone.
     public func setValues(_ values: [Float], in arena: UnsafeMutablePointer<Float>) {
         precondition(values.count == count, "\(name): \(values.count) values for shape \(shape)")
-        for (value, index) in zip(values, storedIndices) { arena[range.lowerBound + Int(index)] = value }
+        let base = arena + range.lowerBound
+        values.withUnsafeBufferPointer { values in
+            order.forEach { logical, stored in base[stored] = values[logical] }
+        }
+    }
+}
+
+/// Where a parameter's values lie in its storage.
+enum StorageOrder: Sendable {
+    /// The kernels' blocked order of a convolution's weights.
+    case weight(ChannelLayout, ChannelLayout, taps: Int)
+    /// A lane for each channel.
+    case bias(ChannelLayout)
+
+    /// Calls `body` with each value's index in logical order and in storage.
+    @inline(__always) func forEach(_ body: (_ logical: Int, _ stored: Int) -> Void) {
+        switch self {
+        case .weight(let input, let output, let taps): input.forEachWeight(to: output, taps: taps, body)
+        case .bias(let output): for (channel, lane) in output.lanes.enumerated() { body(channel, lane) }
+        }
     }
 }
 
@@ -75,22 +95,26 @@ public enum Initializer: Sendable, Equatable {
     /// The deviation of a standard normal cut at ±2.
     static let truncatedDeviation: Float = 0.879_625_661_034_239_78
 
-    /// The initial values of a parameter of `shape`, a pure function of seed and ordinal.
-    func values(shape: [Int], seed: UInt64, ordinal: Int) -> [Float] {
-        let count = shape.reduce(1, *)
-        var random = RandomStream(seed: seed, purpose: .initialization, ordinal: ordinal)
+    /// The initial values of filter `filter` (the values that make one output channel) of a parameter of `shape`: a pure
+    /// function of seed, ordinal and filter.
+    func values(shape: [Int], filter: Int, seed: UInt64, ordinal: Int) -> [Float] {
+        let count = shape.dropFirst().reduce(1, *)
+        var random = RandomStream(seed: seed, purpose: .initialization, ordinal: ordinal, position: UInt64(filter))
         let receptiveField = shape.dropFirst(2).reduce(1, *)
-        let fanIn = Float((shape.count > 1 ? shape[1] : 1) * receptiveField), fanOut = Float(shape[0] * receptiveField)
+        let fanIn = Float(count), fanOut = Float(shape[0] * receptiveField)
         switch self {
         case .zeros:
             return Array(repeating: 0, count: count)
         case .heNormal(let corrected):
             let deviation = (2 / fanIn).squareRoot() / (corrected ? Initializer.truncatedDeviation : 1)
-            return (0..<count).map { _ in
-                var value = random.nextNormal()
-                while abs(value) > 2 { value = random.nextNormal() }
-                return value * deviation
+            var values: [Float] = []
+            values.reserveCapacity(count)
+            while values.count < count {
+                let (a, b) = random.nextNormalPair()
+                if abs(a) <= 2 { values.append(a * deviation) }
+                if abs(b) <= 2 && values.count < count { values.append(b * deviation) }
             }
+            return values
         case .glorotUniform:
             let limit = (6 / (fanIn + fanOut)).squareRoot()
             return (0..<count).map { _ in random.nextUniform(in: -limit...limit) }
