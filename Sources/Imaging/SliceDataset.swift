@@ -1,0 +1,165 @@
+import Synchronization
+
+/// Images with, if there are any, their labels: a range of the pages of two volumes.
+///
+/// Every process opens the files; a slice is decoded when it is first asked for and then kept, up to a limit. Several
+/// threads may read at once. Two datasets over different ranges of the same files make a held-out split.
+public final class SliceDataset: Sendable {
+    /// The volume of images.
+    public let images: VolumeReader
+    /// The volume of labels.
+    public let labels: VolumeReader?
+    /// The pages that belong to this dataset; its slice 0 is the first of them.
+    public let slices: Range<Int>
+    /// What is done to the raw values of the images.
+    public let normalization: Normalization
+    private let cache: Mutex<PageCache>
+    private let labelValues = Mutex<LabelValues?>(nil)
+
+    /// The number of slices.
+    public var count: Int { slices.count }
+    /// Rows of a slice.
+    public var height: Int { images.shape.height }
+    /// Pixels of a row.
+    public var width: Int { images.shape.width }
+    /// Samples of an image's pixel; a label has one.
+    public var channels: Int { images.shape.channels }
+
+    /// Opens the files and checks that they belong together.
+    ///
+    /// - Parameters:
+    ///   - images: The volume of images, as `VolumeReader` names it.
+    ///   - labels: The volume of labels.
+    ///   - slices: The pages to use; all of them by default.
+    ///   - normalization: What to do to the images; `Normalization.standard` for their type by default.
+    ///   - cacheBytes: How much memory decoded slices may take.
+    /// - Throws: `ImagingError` if a file cannot be read, labels and images differ in size, or there are no such pages.
+    public init(
+        images: String, labels: String? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+    ) throws {
+        let volume = try VolumeReader(images)
+        self.images = volume
+        self.labels = try labels.map { try VolumeReader($0) }
+        if let labels = self.labels {
+            let (a, b) = (volume.shape, labels.shape)
+            guard (a.pages, a.height, a.width) == (b.pages, b.height, b.width) else {
+                throw ImagingError(.invalid, labels.path, "labels and images must be of one size: the labels are \(b), \(images) is \(a)")
+            }
+            guard b.channels == 1 else {
+                throw ImagingError(.invalid, labels.path, "labels must have one channel, not \(b.channels); save them as grey")
+            }
+        }
+        self.slices = slices ?? 0..<volume.shape.pages
+        guard !self.slices.isEmpty, self.slices.lowerBound >= 0, self.slices.upperBound <= volume.shape.pages else {
+            throw ImagingError(
+                .usage, images,
+                "pages \(self.slices.lowerBound) to \(self.slices.upperBound - 1) are asked for; the volume is \(volume.shape)")
+        }
+        self.normalization = normalization ?? .standard(for: volume.pixelType)
+        cache = Mutex(PageCache(capacity: cacheBytes))
+    }
+
+    /// Copies a slice's image, normalised: channel after channel, each row after row.
+    ///
+    /// - Throws: `ImagingError` if it cannot be read.
+    public func readImage(_ slice: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
+        try withImage(slice) { copy($0, to: samples) }
+    }
+
+    /// Copies a slice's label: 1 where there is foreground and 0 elsewhere, row after row.
+    ///
+    /// - Throws: `ImagingError` if it cannot be read, or the volume of labels has more than two values.
+    public func readLabel(_ slice: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
+        try withLabel(slice) { copy($0, to: samples) }
+    }
+
+    /// Lends a slice's image, as `readImage` would copy it.
+    public func withImage<Result>(_ slice: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
+        try page(slice, of: .images) { samples in
+            try images.readPage(slices.lowerBound + slice, into: samples)
+            guard !images.pixelType.isFloat || samples.allSatisfy(\.isFinite) else {
+                throw ImagingError(.invalid, images.path, "page \(slices.lowerBound + slice) holds values that are not finite numbers")
+            }
+            normalization.apply(to: samples)
+        }.withUnsafeBufferPointer(body)
+    }
+
+    /// Lends a slice's label, as `readLabel` would copy it.
+    public func withLabel<Result>(_ slice: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
+        guard let labels else { preconditionFailure("\(images.path) was opened without labels") }
+        let threshold = try valuesOfLabels(labels).threshold
+        return try page(slice, of: .labels) { samples in
+            try labels.readPage(slices.lowerBound + slice, into: samples)
+            for i in samples.indices { samples[i] = samples[i] > threshold ? 1 : 0 }
+        }.withUnsafeBufferPointer(body)
+    }
+
+    /// What is odd about the labels though they can be used: pages of this dataset, or all, that are of a single class.
+    /// Goes through the whole volume of labels.
+    ///
+    /// - Throws: `ImagingError` if it cannot be read or has more than two values.
+    public func labelWarnings() throws -> [String] {
+        guard let labels else { return [] }
+        let values = try valuesOfLabels(labels)
+        if let only = values.onlyClass(of: 0..<labels.shape.pages) {
+            return ["\(labels.path): all pixels of all pages are \(only); a network can learn nothing from labels of one class"]
+        }
+        if let only = values.onlyClass(of: slices) {
+            return ["\(labels.path): all pixels of pages \(slices.lowerBound) to \(slices.upperBound - 1) are \(only)"]
+        }
+        return []
+    }
+
+    /// A SHA-256 hash of everything in the files that decides what is learnt: sizes, types, and the samples of this
+    /// dataset's slices, but neither names nor compression. Reads every slice once.
+    ///
+    /// - Throws: `ImagingError` if a slice cannot be read.
+    public func fingerprint() throws -> String {
+        var hash = SHA256()
+        for volume in [images, labels].compactMap({ $0 }) {
+            let shape = volume.shape
+            let header = "\(count) \(shape.height) \(shape.width) \(shape.channels) \(volume.pixelType.rawValue)\n"
+            Array(header.utf8).withUnsafeBytes { hash.update($0) }
+            var samples = [Float](repeating: 0, count: shape.pageCount)
+            for page in slices {
+                try samples.withUnsafeMutableBufferPointer { try volume.readPage(page, into: $0) }
+                // Small types are hashed as they are stored: four times less to go through.
+                switch volume.pixelType {
+                case .uint8, .boolean: samples.map { UInt8($0) }.withUnsafeBytes { hash.update($0) }
+                case .uint16: samples.map { UInt16($0) }.withUnsafeBytes { hash.update($0) }
+                default: samples.withUnsafeBytes { hash.update($0) }
+                }
+            }
+        }
+        return hash.finalize()
+    }
+
+    /// The samples of a slice from the cache, or else from `decode`.
+    private func page(
+        _ slice: Int, of volume: PageCache.Volume, _ decode: (UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws -> [Float] {
+        precondition((0..<count).contains(slice), "slice \(slice) of a dataset of \(count)")
+        if let samples = cache.withLock({ $0.page(slice, of: volume) }) { return samples }
+        let size = (volume == .images ? channels : 1) * height * width
+        let samples = try [Float](unsafeUninitializedCapacity: size) { samples, initialized in
+            try decode(UnsafeMutableBufferPointer(rebasing: samples[..<size]))
+            initialized = size
+        }
+        cache.withLock { $0.insert(samples, page: slice, of: volume) }
+        return samples
+    }
+
+    private func valuesOfLabels(_ labels: VolumeReader) throws -> LabelValues {
+        try labelValues.withLock { values in
+            if let values { return values }
+            let found = try LabelValues(of: labels)
+            values = found
+            return found
+        }
+    }
+
+    private func copy(_ source: UnsafeBufferPointer<Float>, to samples: UnsafeMutableBufferPointer<Float>) {
+        precondition(samples.count == source.count, "a buffer of \(samples.count) samples for a slice of \(source.count)")
+        _ = samples.update(from: source)
+    }
+}
