@@ -54,20 +54,29 @@ let package = Package(
 
         .target(
             name: "Training",
-            dependencies: ["Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "unet-mpi",
-            dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
 
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CounterRandom", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "ModelTests", dependencies: ["Model", "Kernels", "CounterRandom", "Imaging", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
+            name: "ModelTests", dependencies: ["Model", "Kernels", "CounterRandom", "Imaging", "TestSupport"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")],
+            swiftSettings: strict),
         .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "unet-mpi", "TestSupport"], swiftSettings: strict),
     ]
