@@ -144,8 +144,8 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
     let w = vectors(a.parameters + first), g = vectors(a.gradients + first)
     let m = vectors(a.firstMoment + first), v = vectors(a.secondMoment + first)
     let epsilon = Vector(repeating: a.epsilon), step = Vector(repeating: a.stepSize), correction = Vector(repeating: a.secondCorrection)
-    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: 1 - a.beta1)
-    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: 1 - a.beta2)
+    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: a.rest1)
+    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: a.rest2)
     for i in 0..<n {
         let gradient = g[i]
         let first = f32x16_fma(beta1, m[i], rest1 * gradient)

@@ -127,7 +127,8 @@ typedef struct {
   float *parameters, *firstMoment, *secondMoment;
   const float *gradients;
   ptrdiff_t count, piece;        // count: a multiple of 16
-  float beta1, beta2, stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
+  float beta1, beta2, rest1, rest2;   // rest: 1 - beta, rounded once
+  float stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
 } csimd_adam;
 
 /// destination (+)= source over [block][pixels][16], masked where `mask` <= 0.
