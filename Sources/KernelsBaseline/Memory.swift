@@ -160,13 +160,26 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
 /// rounds of 12 vectors, then room for one vector that takes the result.
 @inline(__always)
 func peak(_ raw: UnsafeRawPointer) {
+    // Enough chains to hide the latency of two units, and no more than the registers hold.
+    #if UNET_AVX512
+        multiplyAddChains(InlineArray<12, Vector>(repeating: .zero), raw)
+    #elseif UNET_AVX2 || arch(arm64)
+        multiplyAddChains(InlineArray<6, Vector>(repeating: .zero), raw)
+    #else
+        multiplyAddChains(InlineArray<2, Vector>(repeating: .zero), raw)
+    #endif
+}
+
+@inline(__always)
+private func multiplyAddChains<let n: Int>(_ zeros: InlineArray<n, Vector>, _ raw: UnsafeRawPointer) {
     let rounds = raw.load(as: Int.self)
     let result = UnsafeMutableRawPointer(mutating: raw + 64).assumingMemoryBound(to: Vector.self)
-    var sums = InlineArray<6, Vector>(repeating: result.pointee)
-    let x = result.pointee, y = x + 1
+    let x = Vector(repeating: result.pointee[0]), y = Vector(repeating: result.pointee[1])
+    var sums = zeros
     for _ in 0..<rounds {
-        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(x, y, sums[unchecked: i]) }
-        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(y, x, sums[unchecked: i]) }
+        for _ in 0..<(12 / n) {
+            for i in 0..<n { sums[unchecked: i] = f32x16_fma(x, y, sums[unchecked: i]) }
+        }
     }
-    for i in 0..<6 { result.pointee += sums[unchecked: i] }
+    for i in 0..<n { result.pointee += sums[unchecked: i] }
 }
