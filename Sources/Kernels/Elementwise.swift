@@ -43,7 +43,8 @@ public enum Elementwise {
         let correction1 = 1 - power(beta1, step), correction2 = 1 - power(beta2, step)
         let a = csimd_adam(
             parameters: parameters, firstMoment: firstMoment, secondMoment: secondMoment, gradients: gradients, count: count, piece: piece,
-            beta1: Float(beta1), beta2: Float(beta2), stepSize: Float(learningRate / correction1),
+            beta1: Float(beta1), beta2: Float(beta2), rest1: Float(1 - beta1), rest2: Float(1 - beta2),
+            stepSize: Float(learningRate / correction1),
             secondCorrection: Float(1 / correction2.squareRoot()), epsilon: Float(epsilon))
         device.threads.run((count + piece - 1) / piece, a, device.kernels.adam)
     }

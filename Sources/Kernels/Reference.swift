@@ -10,6 +10,7 @@ public struct ReferenceImage<Scalar: BinaryFloatingPoint & Sendable>: Equatable,
     public var values: [Scalar]
 
     /// An image of the given values, or of zeros.
+    @inlinable
     public init(channels: Int, height: Int, width: Int, values: [Scalar]? = nil) {
         self.channels = channels
         self.height = height
@@ -21,6 +22,7 @@ public struct ReferenceImage<Scalar: BinaryFloatingPoint & Sendable>: Equatable,
     }
 
     /// The value at a position; zero outside the image.
+    @inlinable
     public subscript(channel: Int, row: Int, column: Int) -> Scalar {
         get { row >= 0 && row < height && column >= 0 && column < width ? values[(channel * height + row) * width + column] : 0 }
         set { values[(channel * height + row) * width + column] = newValue }
@@ -28,12 +30,14 @@ public struct ReferenceImage<Scalar: BinaryFloatingPoint & Sendable>: Equatable,
 }
 
 /// The kernels' specification: the slow, obvious version of every operation, in any precision, one sample at a time.
+/// All of it is inlinable, since an unspecialised generic would be a hundred times slower in another module.
 public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     /// An image in this precision.
     public typealias Image = ReferenceImage<Scalar>
 
     /// y[k](i, j) = b[k] + Σ w[k][c][a][b'] x[c](i + a − top, j + b' − left): cross-correlation with stride 1 and "same"
     /// padding, top = (kernelHeight − 1) / 2 rounded down, left likewise. `weights` are [outputs][inputs][height][width].
+    @inlinable
     public static func convolution(_ x: Image, weights: [Scalar], bias: [Scalar], kernelHeight: Int, kernelWidth: Int) -> Image {
         var y = Image(channels: bias.count, height: x.height, width: x.width)
         for k in 0..<y.channels {
@@ -49,6 +53,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The gradient of `convolution` with respect to x.
+    @inlinable
     public static func convolutionInputGradient(
         _ gradient: Image, weights: [Scalar], inputChannels: Int, kernelHeight: Int, kernelWidth: Int
     ) -> Image {
@@ -69,6 +74,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The gradients of `convolution` with respect to weights and bias.
+    @inlinable
     public static func convolutionWeightGradient(_ x: Image, _ gradient: Image, kernelHeight: Int, kernelWidth: Int) -> (
         weights: [Scalar], bias: [Scalar]
     ) {
@@ -87,7 +93,8 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
         return (weights, bias)
     }
 
-    private static func forEachTap(
+    @inlinable
+    static func forEachTap(
         _ inputChannels: Int, _ k: Int, _ kernelHeight: Int, _ kernelWidth: Int,
         _ body: (_ weight: Int, _ channel: Int, _ di: Int, _ dj: Int) -> Void
     ) {
@@ -103,6 +110,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// Nearest-neighbour upsampling: y(2i + a, 2j + b) = x(i, j).
+    @inlinable
     public static func upsample(_ x: Image) -> Image {
         var y = Image(channels: x.channels, height: 2 * x.height, width: 2 * x.width)
         for c in 0..<y.channels {
@@ -114,6 +122,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The gradient of `upsample`: each source pixel sums its four copies.
+    @inlinable
     public static func upsampleGradient(_ gradient: Image) -> Image {
         var result = Image(channels: gradient.channels, height: gradient.height / 2, width: gradient.width / 2)
         for c in 0..<gradient.channels {
@@ -125,6 +134,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The maximum of each 2 × 2 window; an odd last row or column is dropped.
+    @inlinable
     public static func maxPooling(_ x: Image) -> Image {
         var y = Image(channels: x.channels, height: x.height / 2, width: x.width / 2)
         for c in 0..<y.channels {
@@ -139,6 +149,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The gradient of `maxPooling`: it goes to the first element, in row order, that is the maximum.
+    @inlinable
     public static func maxPoolingGradient(_ x: Image, _ gradient: Image) -> Image {
         var result = Image(channels: x.channels, height: x.height, width: x.width)
         for c in 0..<gradient.channels {
@@ -157,6 +168,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// max(x, 0).
+    @inlinable
     public static func relu(_ x: Image) -> Image {
         var y = x
         for i in y.values.indices { y.values[i] = max(y.values[i], 0) }
@@ -164,6 +176,7 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
     }
 
     /// The channels of `a`, then those of `b`.
+    @inlinable
     public static func concatenate(_ a: Image, _ b: Image) -> Image {
         precondition(a.height == b.height && a.width == b.width, "concatenate: \(a.height) × \(a.width) with \(b.height) × \(b.width)")
         return Image(channels: a.channels + b.channels, height: a.height, width: a.width, values: a.values + b.values)

@@ -144,8 +144,8 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
     let w = vectors(a.parameters + first), g = vectors(a.gradients + first)
     let m = vectors(a.firstMoment + first), v = vectors(a.secondMoment + first)
     let epsilon = Vector(repeating: a.epsilon), step = Vector(repeating: a.stepSize), correction = Vector(repeating: a.secondCorrection)
-    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: 1 - a.beta1)
-    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: 1 - a.beta2)
+    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: a.rest1)
+    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: a.rest2)
     for i in 0..<n {
         let gradient = g[i]
         let first = f32x16_fma(beta1, m[i], rest1 * gradient)
@@ -160,13 +160,26 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
 /// rounds of 12 vectors, then room for one vector that takes the result.
 @inline(__always)
 func peak(_ raw: UnsafeRawPointer) {
+    // Enough chains to hide the latency of two units, and no more than the registers hold.
+    #if UNET_AVX512
+        multiplyAddChains(InlineArray<12, Vector>(repeating: .zero), raw)
+    #elseif UNET_AVX2 || arch(arm64)
+        multiplyAddChains(InlineArray<6, Vector>(repeating: .zero), raw)
+    #else
+        multiplyAddChains(InlineArray<2, Vector>(repeating: .zero), raw)
+    #endif
+}
+
+@inline(__always)
+private func multiplyAddChains<let n: Int>(_ zeros: InlineArray<n, Vector>, _ raw: UnsafeRawPointer) {
     let rounds = raw.load(as: Int.self)
     let result = UnsafeMutableRawPointer(mutating: raw + 64).assumingMemoryBound(to: Vector.self)
-    var sums = InlineArray<6, Vector>(repeating: result.pointee)
-    let x = result.pointee, y = x + 1
+    let x = Vector(repeating: result.pointee[0]), y = Vector(repeating: result.pointee[1])
+    var sums = zeros
     for _ in 0..<rounds {
-        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(x, y, sums[unchecked: i]) }
-        for i in 0..<6 { sums[unchecked: i] = f32x16_fma(y, x, sums[unchecked: i]) }
+        for _ in 0..<(12 / n) {
+            for i in 0..<n { sums[unchecked: i] = f32x16_fma(x, y, sums[unchecked: i]) }
+        }
     }
-    for i in 0..<6 { result.pointee += sums[unchecked: i] }
+    for i in 0..<n { result.pointee += sums[unchecked: i] }
 }

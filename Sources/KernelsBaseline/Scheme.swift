@@ -76,7 +76,7 @@ struct TileStore {
     /// Stores a vector at `pixel` of a block plane of `planeSize` pixels.
     @inline(__always) func callAsFunction(_ value: Vector, sample: Int, plane: Int, pixel: Int) {
         var v = value
-        if relu { v = f32x16_max(v, .zero) }
+        if relu { v = f32x16_relu(v) }
         let p = output + (sample &* outputStride &+ plane &+ pixel)
         if accumulate { v += p.pointee }
         if let mask { v = f32x16_where_positive(v, mask[sample &* maskStride &+ plane &+ pixel]) }

@@ -9,7 +9,6 @@ typealias MutableVectorPointer = UnsafeMutablePointer<Vector>
 
 @inline(__always) func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { f32x16_fma(a, b, c) }
 @inline(__always) func fma(_ a: Float, _ b: Vector, _ c: Vector) -> Vector { f32x16_fma(Vector(repeating: a), b, c) }
-@inline(__always) func relu(_ v: Vector) -> Vector { f32x16_max(v, .zero) }
 
 @inline(__always) func vectors(_ p: UnsafePointer<Float>) -> VectorPointer {
     UnsafeRawPointer(p).assumingMemoryBound(to: Vector.self)

@@ -27,7 +27,13 @@ CSIMD_INLINE f32x16 f32x16_fma(f32x16 a, f32x16 b, f32x16 c) {
   return a * b + c;
 #endif
 }
-CSIMD_INLINE f32x16 f32x16_max(f32x16 a, f32x16 b) { return __builtin_elementwise_max(a, b); }
+/// The larger one, or NaN where either is NaN: a network that has gone wrong must not look healthy.
+CSIMD_INLINE f32x16 f32x16_max(f32x16 a, f32x16 b) {
+  i32x16 first = (a > b) | (a != a);
+  return (f32x16)(((i32x16)a & first) | ((i32x16)b & ~first));
+}
+/// 0 where a < 0, else a; NaN stays NaN.
+CSIMD_INLINE f32x16 f32x16_relu(f32x16 a) { return (f32x16)((i32x16)a & ~(a < 0.0f)); }
 CSIMD_INLINE f32x16 f32x16_sqrt(f32x16 a) { return __builtin_elementwise_sqrt(a); }
 /// a where m > 0, else 0: the gradient of ReLU, given its output m.
 CSIMD_INLINE f32x16 f32x16_where_positive(f32x16 a, f32x16 m) { return (f32x16)((i32x16)a & (m > 0.0f)); }
@@ -121,7 +127,8 @@ typedef struct {
   float *parameters, *firstMoment, *secondMoment;
   const float *gradients;
   ptrdiff_t count, piece;        // count: a multiple of 16
-  float beta1, beta2, stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
+  float beta1, beta2, rest1, rest2;   // rest: 1 - beta, rounded once
+  float stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
 } csimd_adam;
 
 /// destination (+)= source over [block][pixels][16], masked where `mask` <= 0.
