@@ -49,7 +49,7 @@ public func makeVolumeWriter(
 }
 
 /// What all writers do with a page: count it, check it, and put its samples into the order and type of the file.
-struct PageEncoder {
+final class PageEncoder {
     let path: String
     let shape: VolumeShape
     let pixelType: PixelType
@@ -65,7 +65,7 @@ struct PageEncoder {
     }
 
     /// Hands `body` the next page's bytes, the samples of a pixel side by side.
-    mutating func encode(_ page: UnsafeBufferPointer<Float>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    func encode(_ page: UnsafeBufferPointer<Float>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
         precondition(page.count == shape.pageCount, "a page of \(page.count) samples for a volume of \(shape)")
         precondition(pages < shape.pages, "page \(pages) for a volume of \(shape)")
         let channels = shape.channels, plane = shape.height * shape.width

@@ -1,6 +1,6 @@
 /// Writes a dataset (z, y, x), or (z, y, x, c) if there are several channels, that Fiji and ilastik read.
 final class HDF5VolumeWriter: VolumeWriter {
-    private var encoder: PageEncoder
+    private let encoder: PageEncoder
     private let file: AtomicFile
     private var hdf5: HDF5File?
     private var dataset: HDF5Dataset?

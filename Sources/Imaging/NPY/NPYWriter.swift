@@ -1,6 +1,6 @@
 /// Writes a NumPy array of shape (pages, height, width, channels).
 final class NPYWriter: VolumeWriter {
-    private var encoder: PageEncoder
+    private let encoder: PageEncoder
     private let file: AtomicFile
 
     init(_ encoder: PageEncoder) throws {

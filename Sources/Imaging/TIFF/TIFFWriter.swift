@@ -3,7 +3,7 @@ import Foundation
 
 /// Writes a TIFF stack that ImageJ reads: a directory a page, strips compressed by deflate, ImageJ's description in the first.
 final class TIFFWriter: VolumeWriter {
-    private var encoder: PageEncoder
+    private let encoder: PageEncoder
     private let file: AtomicFile
     private let metadata: VolumeMetadata
     private let displayRange: ClosedRange<Float>?
