@@ -18,26 +18,26 @@ public final class GradientReducer {
     private let algorithm: any ReductionAlgorithm
     private let ranks: Int
 
-    /// A reducer of gradients of `count` floats for a global batch. A collective; takes all the memory it will ever need.
+    /// A reducer of gradients of `count` floats for a global batch; takes all the memory it will ever need.
     ///
-    /// Throws `PartitionError` when the batch is smaller than the number of ranks, `MPIError`.
-    public convenience init(communicator: Communicator, batch: Int, count: Int) throws {
+    /// Its messages have tags of their own, so it may share `communicator` with everything else that one thread does. Throws
+    /// `PartitionError` when the batch is smaller than the number of ranks.
+    public convenience init(communicator: Communicator, batch: Int, count: Int) throws(PartitionError) {
         let partition = try BatchPartition(batch: batch, ranks: communicator.count)
-        try self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
+        self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
     }
 
     /// A reducer for a plan of its own; `pieceCount` is the length of a message in floats, `depth` how many are in flight to a peer.
     package init(
         communicator: Communicator, plan: ReductionPlan, count: Int, pieceCount: Int = 1 << 16, depth: Int = 2, sendDepth: Int = 16,
         isHalving: Bool? = nil
-    ) throws(MPIError) {
+    ) {
         precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
         precondition(plan.ranks == communicator.count, "GradientReducer: a plan for \(plan.ranks) ranks on \(communicator.count)")
         self.count = count
         self.plan = plan
         ranks = communicator.count
         blocks = plan.blocks(of: communicator.rank)
-        let communicator = try communicator.duplicate()
         let pieceCount = max(1, min(pieceCount, count))
         algorithm =
             isHalving ?? plan.isBalanced

@@ -28,7 +28,7 @@ func benchmarkAllReduce(_ communicator: Communicator) throws {
         for way in ways {
             for piece in numbers("--pieces", [256]) {
                 for depth in numbers("--depths", [2]) {
-                    let reducer = try GradientReducer(
+                    let reducer = GradientReducer(
                         communicator: communicator, plan: plan, count: count, pieceCount: piece << 8, depth: depth,
                         sendDepth: numbers("--sends", [16])[0],
                         isHalving: way == "halving")

@@ -2,7 +2,7 @@ import DataParallel
 
 /// Every collective on every type, with lengths from 0 on, in one message and cut into pieces.
 func checkCollectives(_ communicator: Communicator) throws {
-    // 40 bytes: 5 doubles a message, so that 1001 elements are many messages with a short last one.
+    // 40 bytes: 5 doubles a message, so that 101 elements are many messages with a short last one.
     for pieceBytes in [1 << 30, 40] {
         let communicator = try communicator.duplicate(pieceBytes: pieceBytes)
         try checkType(communicator) { Float($0) }
@@ -22,7 +22,7 @@ private func checkType<T: MPIDatatype & Numeric>(_ communicator: Communicator, _
     let rank = communicator.rank, count = communicator.count
     /// Element i of rank r; below 256 also when summed over 8 ranks.
     func value(_ rank: Int, _ i: Int) -> Int { (rank + 1) * (i % 5 + 1) % 31 }
-    for length in [0, 1, 2, 9, 10, 11, 1001] {
+    for length in [0, 1, 10, 11, 101] {
         for operation in Reduction.allCases {
             var values = (0..<length).map { make(value(rank, $0)) }
             try values.withUnsafeMutableBufferPointer { try communicator.allReduce($0, operation) }
@@ -61,7 +61,7 @@ func checkMessages(_ communicator: Communicator) throws {
     let rank = communicator.rank, count = communicator.count
     for pieceBytes in [1 << 30, 40] {
         let communicator = try communicator.duplicate(pieceBytes: pieceBytes)
-        for length in [0, 1, 10, 11, 1001] {
+        for length in [0, 1, 10, 11, 101] {
             func values(_ from: Int, _ to: Int, _ length: Int) -> [Float] { (0..<length).map { Float($0 + 1000 * from + 10_000 * to) } }
             for from in 0..<count {
                 for to in 0..<count where to != from {

@@ -94,7 +94,7 @@ func checkReduction(_ communicator: Communicator) throws {
         for way in [true, false] where plan.isBalanced || !way {
             for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (1 << 16, 1)] {
                 for length in lengths {
-                    let reducer = try GradientReducer(
+                    let reducer = GradientReducer(
                         communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth,
                         sendDepth: 2 * depth - 1,
                         isHalving: way)
@@ -107,7 +107,7 @@ func checkReduction(_ communicator: Communicator) throws {
         let fine = ReductionCase(communicator, batch: batch, plan: ReductionPlan(batch: batch, blocksOfRanks: single), longest: longest)
         for length in lengths {
             try fine.check(
-                try GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16), length: length,
+                GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16), length: length,
                 ranges: [0..<length])
         }
     }
