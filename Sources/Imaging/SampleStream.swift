@@ -30,7 +30,7 @@ public struct SampleStream: Sendable {
     /// The stream over `slices` slices. Both counts are positive, their product is below 2³¹.
     public init(slices: Int, cropsPerSlice: Int, seed: UInt64) {
         precondition(
-            slices > 0 && cropsPerSlice > 0 && slices.multipliedReportingOverflow(by: cropsPerSlice).partialValue < 1 << 31,
+            slices > 0 && cropsPerSlice > 0 && slices < (1 << 31) / cropsPerSlice,
             "SampleStream: \(slices) slices × \(cropsPerSlice) crops is not in 1..<2^31")
         self.slices = slices
         self.cropsPerSlice = cropsPerSlice

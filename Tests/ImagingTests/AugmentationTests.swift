@@ -145,6 +145,20 @@ import Testing
         #expect(shrunk > 0, "some of the strong deformations would have folded")
     }
 
+    /// Slices of a few pixels, down to one: the handles are closer than pixels, and everything still has an end.
+    @Test(arguments: MovingLeastSquares.Kind.allCases, [(1, 1), (1, 6), (2, 3), (5, 7)])
+    func tinySlices(kind: MovingLeastSquares.Kind, size: (height: Int, width: Int)) {
+        var configuration = Self.everything
+        configuration.deformation?.kind = kind
+        let slice = TestSlice(height: size.height, width: size.width)
+        for position in 0..<50 {
+            let map = configuration.drawMap(
+                seed: 1, position: position, height: size.height, width: size.width, sliceHeight: size.height, sliceWidth: size.width)
+            let result = slice.sampled(through: map)
+            #expect(result.image.allSatisfy { abs($0) <= 1.0001 } && result.label.allSatisfy { $0 == 0 || $0 == 1 })
+        }
+    }
+
     /// The label follows the image: a label made of the image by a threshold is still (almost) the threshold of the new image.
     @Test func labelFollowsImage() {
         var slice = TestSlice(height: 96, width: 128)

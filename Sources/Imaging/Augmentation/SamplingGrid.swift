@@ -31,7 +31,7 @@ package struct SamplingGrid {
 
     private static func count(_ pixels: Int, _ spacing: Int) -> Int { (pixels - 1 + spacing - 1) / spacing + 1 }
 
-    /// The interpolated source coordinate of one output pixel. The specification of what `SourceSlice.resample` computes row by row.
+    /// The interpolated source coordinate of one output pixel. The specification of what `SampleMap.resample` computes row by row.
     package func callAsFunction(row: Int, column: Int) -> Coordinate {
         let (i, fi) = cell(row, last: height - 1, nodes: rows), (j, fj) = cell(column, last: width - 1, nodes: columns)
         let below = min(i + 1, rows - 1), right = min(j + 1, columns - 1)
