@@ -79,7 +79,7 @@ import Testing
         let whole = try bytes(name)
         var failures = 0
         try withTemporaryFolder { folder in
-            for (round, number) in testNumbers(1500, seed: 7).enumerated() {
+            for (round, number) in testNumbers(300, seed: 7).enumerated() {
                 var file = whole
                 for flip in 0...round % 3 {
                     let position = Int((number + 1) / 2 * Float(min(whole.count, 700)) * Float(flip + 1)) % min(whole.count, 700)

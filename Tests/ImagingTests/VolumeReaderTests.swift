@@ -67,6 +67,9 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
         #expect(bits.pixelType == .boolean)
         #expect(bits.shape == VolumeShape(pages: 1, height: 20, width: 30))
         try expectPattern(bits) { $0.truncatingRemainder(dividingBy: 2) }
+        let mask = try VolumeReader(fixture("bool.h5"))
+        #expect(mask.pixelType == .boolean && mask.shape == Self.stack)
+        try expectPattern(mask) { $0.truncatingRemainder(dividingBy: 2) }
     }
 
     @Test(arguments: [
@@ -153,6 +156,7 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
         expectError(.invalid, "two_volumes.h5", "/raw", "/labels", "name one") { try open("two_volumes.h5") }
         expectError(.missing, "two_volumes.h5", "/rax") { try open("two_volumes.h5:/rax") }
         expectError(.invalid, "two_volumes.h5", "names", "numbers") { try open("two_volumes.h5:names") }
+        expectError(.invalid, "claims.h5", "claims the shape [1024, 65536, 65536] and holds 0 bytes") { try open("claims.h5") }
         expectError(.invalid, "contiguous.tif", ":/raw") { try open("contiguous.tif:/raw") }
         expectError(.invalid, "unequal_pages.tif", "page 2 is 30×10 uint8", "page 0 is 30×20 uint8") { try open("unequal_pages.tif") }
         expectError(.invalid, "unequal_types.tif", "page 1", "float32", "uint8") { try open("unequal_types.tif") }

@@ -179,6 +179,28 @@ import Testing
         }
     }
 
+    /// A limit on the size of files stands for the disk that is full. libhdf5 would crash.
+    @Test func aFullDiskIsAnErrorAndLeavesNothing() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            var limit = rlimit(rlim_cur: 150_000, rlim_max: 150_000)
+            precondition(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            let tests = VolumeWriterTests()
+            let numbers = testNumbers(40_000)
+            try withTemporaryFolder { folder in
+                for name in ["tif", "h5", "npy"] {
+                    do {
+                        try tests.write("\(folder)/a.\(name)", VolumeShape(pages: 30, height: 200, width: 200), .float32) { numbers[$1] }
+                        preconditionFailure("\(name) was written in full")
+                    } catch let error as ImagingError {
+                        precondition(error.kind == .inputOutput && error.path.hasSuffix("a." + name), "\(error)")
+                    }
+                    precondition(try! tests.files(folder) == [], "\(name) left something behind")
+                }
+            }
+        }
+    }
+
     @Test func picturesInPNG() throws {
         try withTemporaryFolder { folder in
             let grey = (0..<600).map { UInt8($0 % 251) }

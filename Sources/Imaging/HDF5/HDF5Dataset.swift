@@ -16,18 +16,32 @@ public final class HDF5Dataset: Sendable {
     public let path: String
     /// Its dimensions; empty for a single number.
     public let shape: [Int]
-    /// The type that its numbers have in the file; nil if they are none of ours (text, compounds, …).
+    /// The type that its numbers have in the file; nil if they are none of ours (text, compounds, …). Booleans, which h5py
+    /// stores as an enumeration, can be read as `UInt8` only.
     public let elementType: PixelType?
     /// The shape of its chunks; nil if its numbers lie in one run.
     public let chunk: [Int]?
-    private let handle: HDF5Handle
+    /// Bytes that its numbers take in the file; nil if they are gathered from other datasets.
+    let storedBytes: Int?
+    let handle: HDF5Handle
+    private let typeInFile: HDF5Handle
 
     init(_ dataset: consuming HDF5Handle, at path: String, in file: HDF5File) throws {
         self.file = file
         self.path = path
         shape = try HDF5Dataset.shape(of: dataset, path, file)
-        elementType = try HDF5Dataset.elementType(of: dataset, path, file)
-        chunk = try HDF5Dataset.chunk(of: dataset, rank: shape.count, path, file)
+        typeInFile = try HDF5Handle(H5Dget_type(dataset.id), file: file.path, "open \(path)")
+        elementType = HDF5Dataset.elementType(typeInFile)
+        let creation = try HDF5Handle(H5Dget_create_plist(dataset.id), file: file.path, "open \(path)")
+        let layout = H5Pget_layout(creation.id)
+        if layout == H5D_CHUNKED {
+            var chunk = [hsize_t](repeating: 0, count: shape.count)
+            try hdf5Check(H5Pget_chunk(creation.id, Int32(shape.count), &chunk), file: file.path, "open \(path)")
+            self.chunk = chunk.map { Int($0) }
+        } else {
+            chunk = nil
+        }
+        storedBytes = layout == H5D_VIRTUAL ? nil : Int(clamping: H5Dget_storage_size(dataset.id))
         handle = dataset
     }
 
@@ -38,7 +52,7 @@ public final class HDF5Dataset: Sendable {
     public func read<T: HDF5Element>(into values: UnsafeMutableBufferPointer<T>) throws {
         precondition(values.count == count, "\(path) has shape \(shape), the buffer \(values.count) elements")
         try withHDF5 {
-            let status = H5Dread(handle.id, T.hdf5Type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values.baseAddress)
+            let status = H5Dread(handle.id, memoryType(T.self), hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "read \(path)")
         }
     }
@@ -48,7 +62,7 @@ public final class HDF5Dataset: Sendable {
         precondition(values.count == block.reduce(1, *), "a block of shape \(block) does not fit a buffer of \(values.count) elements")
         try withHDF5 {
             let blocks = try select(start, block)
-            let status = H5Dread(handle.id, T.hdf5Type, blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
+            let status = H5Dread(handle.id, memoryType(T.self), blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "read \(path) at \(start)")
         }
     }
@@ -70,6 +84,11 @@ public final class HDF5Dataset: Sendable {
             let status = H5Dwrite(handle.id, T.hdf5Type, blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "write \(path) at \(start)", kind: .inputOutput)
         }
+    }
+
+    /// The type to read into: the file's own for an enumeration, which libhdf5 does not convert.
+    private func memoryType<T: HDF5Element>(_ type: T.Type) -> hid_t {
+        elementType == .boolean && type == UInt8.self ? typeInFile.id : T.hdf5Type
     }
 
     /// Dataspaces for a block: as it lies in memory, and its place in the file.
@@ -174,22 +193,14 @@ extension HDF5Dataset {
         return shape.map { Int($0) }
     }
 
-    private static func elementType(of dataset: borrowing HDF5Handle, _ path: String, _ file: HDF5File) throws -> PixelType? {
-        let type = try HDF5Handle(H5Dget_type(dataset.id), file: file.path, "open \(path)")
+    private static func elementType(_ type: borrowing HDF5Handle) -> PixelType? {
         let size = H5Tget_size(type.id)
         switch (H5Tget_class(type.id), H5Tget_sign(type.id)) {
         case (H5T_INTEGER, H5T_SGN_NONE): return [1: .uint8, 2: .uint16, 4: .uint32, 8: .uint64][size]
         case (H5T_INTEGER, _): return [1: .int8, 2: .int16, 4: .int32, 8: .int64][size]
         case (H5T_FLOAT, _): return [2: .float16, 4: .float32, 8: .float64][size]
+        case (H5T_ENUM, _): return size == 1 && H5Tget_nmembers(type.id) == 2 ? .boolean : nil
         default: return nil
         }
-    }
-
-    private static func chunk(of dataset: borrowing HDF5Handle, rank: Int, _ path: String, _ file: HDF5File) throws -> [Int]? {
-        let creation = try HDF5Handle(H5Dget_create_plist(dataset.id), file: file.path, "open \(path)")
-        guard H5Pget_layout(creation.id) == H5D_CHUNKED else { return nil }
-        var chunk = [hsize_t](repeating: 0, count: rank)
-        try hdf5Check(H5Pget_chunk(creation.id, Int32(rank), &chunk), file: file.path, "open \(path)")
-        return chunk.map { Int($0) }
     }
 }

@@ -82,6 +82,15 @@ public final class HDF5File: Sendable {
         try withHDF5 { try hdf5Check(H5Fflush(handle.id, H5F_SCOPE_GLOBAL), file: path, "write the file", kind: .inputOutput) }
     }
 
+    /// Leaves the file, with one of its datasets, open until the process ends: libhdf5 1.10 crashes when it closes a file
+    /// whose last bytes it cannot write, as on a full disk.
+    func abandon(_ dataset: HDF5Dataset?) {
+        withHDF5 {
+            _ = H5Iinc_ref(handle.id)
+            if let dataset { _ = H5Iinc_ref(dataset.handle.id) }
+        }
+    }
+
     /// Whether there is a group or dataset at `object`.
     public func contains(_ object: String) -> Bool {
         withHDF5 {

@@ -5,10 +5,14 @@ import Foundation
 /// recursive because handles are closed, under the lock too, wherever they go out of scope.
 private let hdf5Lock = NSRecursiveLock()
 
+/// Nothing of ours is unwritten when the process ends, and what `HDF5File.abandon` leaves open must stay so.
+private let atExit: Void = { _ = H5dont_atexit() }()
+
 /// Runs calls of libhdf5 with the library to ourselves, and quiet: errors reach the user through `ImagingError` alone.
 func withHDF5<Result: ~Copyable>(_ body: () throws -> Result) rethrows -> Result {
     hdf5Lock.lock()
     defer { hdf5Lock.unlock() }
+    _ = atExit
     // A thread-safe libhdf5 has one error stack a thread, and each starts out printing.
     _ = H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
     return try body()

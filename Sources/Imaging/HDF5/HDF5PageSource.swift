@@ -33,6 +33,10 @@ final class HDF5PageSource: PageSource {
         guard (2...5).contains(sizes.count), !sizes.contains(0) else {
             throw ImagingError(.invalid, path, "\(name) has shape \(sizes); (pages, height, width) is expected")
         }
+        // Compressed or left out, no data that mean anything take less room than this.
+        if let stored = description.storedBytes, sizes.reduce(Double(type.size), { $0 * Double($1) }) > Double(stored) * 65536 {
+            throw ImagingError(.invalid, path, "\(name) claims the shape \(sizes) and holds \(stored) bytes")
+        }
         let axes = try HDF5PageSource.axes(of: hdf5, name, rank: sizes.count)
         func axis(_ key: Character) -> Int? { axes.firstIndex(of: key) }
         guard axes.count == sizes.count, let x = axis("x"), let y = axis("y") else {
@@ -64,11 +68,10 @@ final class HDF5PageSource: PageSource {
         let start = block.indices.map { $0 == pageAxis ? page : 0 }
         let plane = shape.height * shape.width
         if strides.pixel == 1, strides.row == shape.width, shape.channels == 1 || strides.channel == plane {
-            try dataset.read(start: start, block: block, into: UnsafeMutableBufferPointer(start: samples, count: shape.pageCount))
-            return
+            return try read(start, into: UnsafeMutableBufferPointer(start: samples, count: shape.pageCount))
         }
         try withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.pageCount) { page in
-            try dataset.read(start: start, block: block, into: page)
+            try read(start, into: page)
             for channel in 0..<shape.channels {
                 for y in 0..<shape.height {
                     for x in 0..<shape.width {
@@ -77,6 +80,14 @@ final class HDF5PageSource: PageSource {
                     }
                 }
             }
+        }
+    }
+
+    private func read(_ start: [Int], into samples: UnsafeMutableBufferPointer<Float>) throws {
+        guard pixelType == .boolean else { return try dataset.read(start: start, block: block, into: samples) }
+        try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: samples.count) { bytes in
+            try dataset.read(start: start, block: block, into: bytes)
+            pixelType.convert(bytes.baseAddress!, stride: 1, into: samples.baseAddress!, count: samples.count)
         }
     }
 

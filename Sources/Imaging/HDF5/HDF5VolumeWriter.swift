@@ -11,6 +11,7 @@ final class HDF5VolumeWriter: VolumeWriter {
         self.encoder = encoder
         file = try AtomicFile(path)
         let hdf5 = try HDF5File(creating: file.temporaryPath, name: path)
+        self.hdf5 = hdf5
         let shape = encoder.shape, channels = shape.channels > 1 ? [shape.channels] : []
         let chunk = [1, min(512, shape.height), min(512, shape.width)] + channels
         let sizes = [shape.pages, shape.height, shape.width] + channels
@@ -27,7 +28,11 @@ final class HDF5VolumeWriter: VolumeWriter {
         try hdf5.setAttribute("axistags", of: name, to: #"{"axes": [\#(axes.joined(separator: ", "))]}"#, storage: .variableLength)
         if let sizes = metadata.elementSizeInMicrometres { try hdf5.setAttribute("element_size_um", of: name, to: sizes.map { Float($0) }) }
         if let displayRange { try hdf5.setAttribute("drange", of: name, to: [displayRange.lowerBound, displayRange.upperBound]) }
-        self.hdf5 = hdf5
+    }
+
+    deinit {
+        // Not closed: something went wrong, and the file is about to be removed.
+        hdf5?.abandon(dataset)
     }
 
     func append(_ page: UnsafeBufferPointer<Float>) throws {
@@ -48,6 +53,8 @@ final class HDF5VolumeWriter: VolumeWriter {
         encoder.checkComplete()
         try hdf5?.flush()
         (dataset, hdf5) = (nil, nil)
+        // Closing tells nothing; that the file opens does.
+        _ = try HDF5File(path: file.temporaryPath)
         try file.commit()
     }
 }

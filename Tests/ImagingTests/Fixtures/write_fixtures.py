@@ -56,6 +56,11 @@ with h5py.File("two_volumes.h5", "w", userblock_size=1024) as f:
     f["labels"] = pattern(4, 20, 30, dtype=np.uint64)
     f["names"] = np.array([b"a", b"b"])
 
+with h5py.File("bool.h5", "w") as f:
+    f["mask"] = pattern(4, 20, 30) % 2 == 1
+with h5py.File("claims.h5", "w") as f:
+    f.create_dataset("volume", (1 << 10, 1 << 16, 1 << 16), "f4", chunks=(1, 64, 64))
+
 # --- TIFF, as tifffile writes it ---
 grey = pattern(4, 20, 30)
 rgb = pattern(4, 20, 30, 3)
