@@ -44,9 +44,17 @@ public struct Convolution: Sendable {
             ?? Convolution.algorithm(
                 inputChannels: input.blocks == 1 ? inputChannels : input.blocks * 16, kernelHeight: kernelHeight, kernelWidth: kernelWidth,
                 upsampling: upsampling)
+        let fits =
+            switch chosen {
+            case .winograd: kernelHeight == 3 && kernelWidth == 3
+            case .upsampled: kernelHeight == 2 && kernelWidth == 2
+            case .pointwise: kernelHeight == 1 && kernelWidth == 1
+            case .gathered: input.blocks == 1 && inputChannels * kernelHeight * kernelWidth <= 64
+            case .general: true
+            }
         precondition(
-            upsampling == (chosen == .upsampled) && (!upsampling || (kernelHeight == 2 && kernelWidth == 2)),
-            "Convolution: \(kernelHeight) × \(kernelWidth), upsampling \(upsampling), by \(chosen)")
+            fits && upsampling == (chosen == .upsampled),
+            "Convolution: \(kernelHeight) × \(kernelWidth) of \(inputChannels) channels, upsampling \(upsampling), by \(chosen)")
         self.algorithm = chosen
         self.input = input
         self.inputChannels = inputChannels

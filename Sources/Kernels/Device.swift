@@ -9,11 +9,16 @@ public final class Device: Sendable {
     let kernels: csimd_kernels
 
     /// A device with `threads` threads. `instructionSet` must be one the CPU has.
-    public init(threads: Int = 1, instructionSet: InstructionSet = .best) {
+    public convenience init(threads: Int = 1, instructionSet: InstructionSet = .best) {
         precondition(instructionSet <= .best, "Device: this CPU has no \(instructionSet)")
+        self.init(threads: threads, instructionSet: instructionSet, kernels: instructionSet.kernels)
+    }
+
+    /// A device with kernels from elsewhere: tests run the blocking of one instruction set in the instructions of another.
+    package init(threads: Int, instructionSet: InstructionSet, kernels: csimd_kernels) {
         self.instructionSet = instructionSet
         self.threads = ThreadPool(count: threads)
-        kernels = instructionSet.kernels
+        self.kernels = kernels
     }
 
     /// Measured peak of fused multiply-adds on one thread, in GFLOP/s (two operations each): the limit that kernels are held against.

@@ -5,8 +5,11 @@ extension InstructionSet {
     ///
     /// - Throws: `InstructionSetError` when the name is unknown or this CPU lacks it.
     public static func selected() throws -> InstructionSet {
-        guard let value = getenv("UNET_ISA") else { return .best }
-        let name = String(cString: value)
+        try selected(name: getenv("UNET_ISA").map { String(cString: $0) })
+    }
+
+    package static func selected(name: String?) throws -> InstructionSet {
+        guard let name else { return .best }
         let known = allCases.map(\.description).joined(separator: ", ")
         guard let choice = InstructionSet(name: name) else {
             throw InstructionSetError(description: "UNET_ISA=\(name): expected one of \(known)")

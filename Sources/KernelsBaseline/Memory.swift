@@ -162,11 +162,11 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
 func peak(_ raw: UnsafeRawPointer) {
     // Enough chains to hide the latency of two units, and no more than the registers hold.
     #if UNET_AVX512
-        multiplyAddChains(InlineArray<12, Vector>(repeating: .zero), raw)
+        multiplyAddChains(Zeros.of12, raw)
     #elseif UNET_AVX2 || arch(arm64)
-        multiplyAddChains(InlineArray<6, Vector>(repeating: .zero), raw)
+        multiplyAddChains(Zeros.of6, raw)
     #else
-        multiplyAddChains(InlineArray<2, Vector>(repeating: .zero), raw)
+        multiplyAddChains(Zeros.of2, raw)
     #endif
 }
 

@@ -15,6 +15,24 @@ import CSIMD
 /// Channel blocks multiplied before the accumulators go back to memory: the panel of weights then stays in the L1 cache.
 let channelChunk = 8
 
+/// Accumulators that start at zero. Written out, since `InlineArray(repeating:)` may become a function of its own; that would
+/// be a weak symbol without this module's name, and the linker would take any instruction set's version of it for all of them.
+enum Zeros {
+    private static var z: Vector { @inline(__always) get { .zero } }
+    static var of1: InlineArray<1, Vector> { @inline(__always) get { [z] } }
+    static var of2: InlineArray<2, Vector> { @inline(__always) get { [z, z] } }
+    static var of4: InlineArray<4, Vector> { @inline(__always) get { [z, z, z, z] } }
+    static var of5: InlineArray<5, Vector> { @inline(__always) get { [z, z, z, z, z] } }
+    static var of6: InlineArray<6, Vector> { @inline(__always) get { [z, z, z, z, z, z] } }
+    static var of8: InlineArray<8, Vector> { @inline(__always) get { [z, z, z, z, z, z, z, z] } }
+    static var of12: InlineArray<12, Vector> { @inline(__always) get { [z, z, z, z, z, z, z, z, z, z, z, z] } }
+    static var of16: InlineArray<16, Vector> { @inline(__always) get { [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z] } }
+    static var of20: InlineArray<20, Vector> { @inline(__always) get { [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z] } }
+    static var of24: InlineArray<24, Vector> {
+        @inline(__always) get { [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z] }
+    }
+}
+
 /// c[t][v] (+)= Σ a[block][t][k] · b[block][k][v] over `blocks` blocks of 16 channels k, for `rows` tiles t.
 /// One line of `prefetch` is fetched for each k.
 @inline(__always)
@@ -106,63 +124,63 @@ func panelProduct(
     @inline(never) func product6x4(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<24, Vector>(repeating: .zero), rows: 6, vectors: 4, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of24, rows: 6, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product2x4(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<8, Vector>(repeating: .zero), rows: 2, vectors: 4, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of8, rows: 2, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product1x4(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<4, Vector>(repeating: .zero), rows: 1, vectors: 4, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of4, rows: 1, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product12x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<24, Vector>(repeating: .zero), rows: 12, vectors: 2, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of24, rows: 12, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product4x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<8, Vector>(repeating: .zero), rows: 4, vectors: 2, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of8, rows: 4, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product1x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<2, Vector>(repeating: .zero), rows: 1, vectors: 2, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of2, rows: 1, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product16x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<16, Vector>(repeating: .zero), rows: 16, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of16, rows: 16, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX2 || arch(arm64)
     @inline(never) func product6x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<6, Vector>(repeating: .zero), rows: 6, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of6, rows: 6, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX512 || UNET_AVX2 || arch(arm64)
     @inline(never) func product4x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<4, Vector>(repeating: .zero), rows: 4, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of4, rows: 4, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #else
     @inline(never) func product2x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(InlineArray<2, Vector>(repeating: .zero), rows: 2, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of2, rows: 2, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 @inline(never) func product1x1(
     _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
 ) {
-    tileProduct(InlineArray<1, Vector>(repeating: .zero), rows: 1, vectors: 1, blocks: n, a, s, b, c, acc, f)
+    tileProduct(Zeros.of1, rows: 1, vectors: 1, blocks: n, a, s, b, c, acc, f)
 }
 
 /// c[r][v] (+)= Σ_t a[t][r] · b[t][v] over `depth` tiles, for `rows` channels r of one block of 16: the product of the
@@ -227,38 +245,38 @@ func panelOuterProduct(
     @inline(never) func outer6x4(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<24, Vector>(repeating: .zero), rows: 6, vectors: 4, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of24, rows: 6, vectors: 4, depth: n, a, b, c, acc, f)
     }
     @inline(never) func outer5x4(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<20, Vector>(repeating: .zero), rows: 5, vectors: 4, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of20, rows: 5, vectors: 4, depth: n, a, b, c, acc, f)
     }
     @inline(never) func outer8x2(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<16, Vector>(repeating: .zero), rows: 8, vectors: 2, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of16, rows: 8, vectors: 2, depth: n, a, b, c, acc, f)
     }
     @inline(never) func outer16x1(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<16, Vector>(repeating: .zero), rows: 16, vectors: 1, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of16, rows: 16, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #elseif UNET_AVX2 || arch(arm64)
     @inline(never) func outer6x1(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<6, Vector>(repeating: .zero), rows: 6, vectors: 1, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of6, rows: 6, vectors: 1, depth: n, a, b, c, acc, f)
     }
     @inline(never) func outer5x1(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<5, Vector>(repeating: .zero), rows: 5, vectors: 1, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of5, rows: 5, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #else
     @inline(never) func outer2x1(
         _ n: Int, _ a: FloatPointer, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        outerProduct(InlineArray<2, Vector>(repeating: .zero), rows: 2, vectors: 1, depth: n, a, b, c, acc, f)
+        outerProduct(Zeros.of2, rows: 2, vectors: 1, depth: n, a, b, c, acc, f)
     }
 #endif
