@@ -55,7 +55,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
+                "Kernels", "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

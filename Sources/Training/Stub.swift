@@ -1,0 +1,1 @@
+let architectureNames = ["unet", "unet-keras"]
