@@ -78,6 +78,6 @@ let package = Package(
             name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")],
             swiftSettings: strict),
         .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "unet-mpi", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "TestSupport"], swiftSettings: strict),
     ]
 )

@@ -125,10 +125,13 @@ extension Checkpoint {
             fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
             channels: Int(try file.number("channels", as: Int64.self)))
         parameters = try file.texts("parameter_names").map { name in
-            let dataset = try file.dataset("/parameters/\(name)")
-            return Parameter(
-                name: name, shape: dataset.shape, values: try file.read("/parameters/\(name)"),
-                firstMoment: try file.read("/optimizer/first_moment/\(name)"), secondMoment: try file.read("/optimizer/second_moment/\(name)"))
+            let paths = ["/parameters", "/optimizer/first_moment", "/optimizer/second_moment"].map { "\($0)/\(name)" }
+            let shape = try file.dataset(paths[0]).shape
+            let arrays: [[Float]] = try paths.map { try file.read($0) }
+            guard arrays.allSatisfy({ $0.count == shape.reduce(1, *) }) else {
+                throw TrainingError(.invalid, "\(path): \(name) and its optimizer state differ in size")
+            }
+            return Parameter(name: name, shape: shape, values: arrays[0], firstMoment: arrays[1], secondMoment: arrays[2])
         }
     }
 

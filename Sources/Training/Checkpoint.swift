@@ -14,6 +14,13 @@ public struct Checkpoint: Sendable {
         public var firstMoment: [Float]
         /// Adam's running mean of the squared gradient.
         public var secondMoment: [Float]
+
+        /// A parameter from its parts; the arrays have as many elements as the shape.
+        public init(name: String, shape: [Int], values: [Float], firstMoment: [Float], secondMoment: [Float]) {
+            precondition([values, firstMoment, secondMoment].allSatisfy { $0.count == shape.reduce(1, *) }, "\(name): arrays do not fit \(shape)")
+            (self.name, self.shape, self.values) = (name, shape, values)
+            (self.firstMoment, self.secondMoment) = (firstMoment, secondMoment)
+        }
     }
 
     /// What the network was trained on.
@@ -86,6 +93,9 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
         public var score: Double
         /// Updates done when it was reached.
         public var step: Int
+
+        /// A score from its parts.
+        public init(score: Double, step: Int) { (self.score, self.step) = (score, step) }
     }
 
     /// The beginning.

@@ -49,6 +49,9 @@ package struct CheckpointStore {
         return removeOldest()
     }
 
+    /// Deletes what writers that were killed left. Only the job that holds the run folder's lock may call this.
+    package func removeLeftovers() throws { try files.removeTemporaries(in: folder) }
+
     private func removeOldest() -> [String] {
         do {
             return try steps().dropLast(keep).compactMap { step in

@@ -24,10 +24,10 @@ package final class RunFolder {
         }
         lock = try RunLock(folder: path)
         try files.removeTemporaries(in: path)
-        try files.removeTemporaries(in: checkpoints)
         self.path = path
         self.files = files
         self.checkpoints = CheckpointStore(folder: checkpoints, keep: keep, files: files)
+        try self.checkpoints.removeLeftovers()
     }
 
     /// Where the log lies.

@@ -13,16 +13,16 @@ import Foundation
 /// left-over lock in the same instant are told apart by the exclusive creation that follows the deletion.
 package final class RunLock {
     /// What the lock file says about the process that holds it.
-    struct Owner: Codable, Equatable {
-        var host: String
-        var boot: String
-        var process: Int32
+    package struct Owner: Codable, Equatable {
+        package var host: String
+        package var boot: String
+        package var process: Int32
         /// Clock ticks after boot (field 22 of /proc/PID/stat): tells a process from a later one with the same number.
-        var processStart: String
-        var since: String
-        var batchJob: String?
-        var batchRestarts: Int
-        var holdsFlock: Bool
+        package var processStart: String
+        package var since: String
+        package var batchJob: String?
+        package var batchRestarts: Int
+        package var holdsFlock: Bool
     }
 
     private let path: String
@@ -70,45 +70,50 @@ package final class RunLock {
             // Its creator is about to write, or died before it could (then nobody holds the flock; without flock, time tells).
             return flockIsFree || !refused && Date().timeIntervalSince1970 - Double(named.st_mtim.tv_sec) > 10
         }
-        if !refused && Self.isGone(owner, flockIsFree: flockIsFree) { return true }
+        if !refused && owner.isGone(flockIsFree: flockIsFree) { return true }
         throw TrainingError(
             .inputOutput,
             "\(path): process \(owner.process) on \(owner.host) has been working in this folder since \(owner.since); "
-                + "wait for it, or choose another --output\(owner.host == Self.host ? "" : " (delete the file if that process no longer exists)")")
-    }
-
-    /// Whether the process that wrote the lock file certainly no longer runs.
-    static func isGone(_ owner: Owner, flockIsFree: Bool) -> Bool {
-        if owner.host == host {
-            if owner.boot != boot { return true }
-            if owner.holdsFlock { return flockIsFree }
-            return processStart(owner.process) != owner.processStart
-        }
-        guard let job = owner.batchJob, let mine = batchJob else { return false }
-        return job == mine && owner.batchRestarts < batchRestarts
+                + "wait for it, or choose another --output\(owner.host == Owner.thisProcess(holdsFlock: false).host ? "" : " (delete the file if that process no longer exists)")")
     }
 
     private func write(holdsFlock: Bool) throws {
-        let owner = Owner(
-            host: Self.host, boot: Self.boot, process: getpid(), processStart: Self.processStart(getpid()) ?? "",
-            since: Date().formatted(.iso8601), batchJob: Self.batchJob, batchRestarts: Self.batchRestarts, holdsFlock: holdsFlock)
-        let bytes = try JSONEncoder().encode(owner)
+        let bytes = try JSONEncoder().encode(Owner.thisProcess(holdsFlock: holdsFlock))
         let written = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress!, $0.count, 0) }
         guard written == bytes.count, ftruncate(descriptor, bytes.count) == 0, fsync(descriptor) == 0 else {
             throw TrainingError.system("write", path)
         }
     }
+}
 
-    static var host: String {
+extension RunLock.Owner {
+    /// This process.
+    package static func thisProcess(holdsFlock: Bool) -> RunLock.Owner {
+        let environment = ProcessInfo.processInfo.environment
+        return RunLock.Owner(
+            host: currentHost, boot: currentBoot, process: getpid(), processStart: start(of: getpid()) ?? "", since: Date().formatted(.iso8601),
+            batchJob: environment["SLURM_JOB_ID"], batchRestarts: Int(environment["SLURM_RESTART_COUNT"] ?? "") ?? 0, holdsFlock: holdsFlock)
+    }
+
+    /// Whether the process that wrote the lock file certainly no longer runs.
+    package func isGone(flockIsFree: Bool) -> Bool {
+        let mine = Self.thisProcess(holdsFlock: false)
+        if host == mine.host {
+            if boot != mine.boot { return true }
+            return holdsFlock ? flockIsFree : Self.start(of: process) != processStart
+        }
+        return batchJob != nil && batchJob == mine.batchJob && batchRestarts < mine.batchRestarts
+    }
+
+    private static var currentHost: String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, 255)
         return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
-    static var boot: String { (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "" }
-    static var batchJob: String? { ProcessInfo.processInfo.environment["SLURM_JOB_ID"] }
-    static var batchRestarts: Int { Int(ProcessInfo.processInfo.environment["SLURM_RESTART_COUNT"] ?? "") ?? 0 }
 
-    static func processStart(_ process: Int32) -> String? {
+    private static var currentBoot: String { (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "" }
+
+    private static func start(of process: Int32) -> String? {
         guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let name = text.lastIndex(of: ")") else { return nil }
         let fields = text[name...].split(separator: " ")  // the program's name, field 2, may hold spaces
         return fields.count > 20 ? String(fields[20]) : nil

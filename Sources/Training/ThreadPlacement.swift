@@ -79,7 +79,7 @@ package struct ThreadPlacement: Equatable {
     }
 
     /// The tightest processor quota on the way from this process's control group to the root (version 2, then version 1).
-    static func controlGroupQuota(root: String = "/sys/fs/cgroup", membership: String? = text("/proc/self/cgroup")) -> Double? {
+    package static func controlGroupQuota(root: String = "/sys/fs/cgroup", membership: String? = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) -> Double? {
         var tightest: Double?
         for line in (membership ?? "").split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -108,7 +108,7 @@ package struct ThreadPlacement: Equatable {
     }
 
     /// The numbers of a list such as `0-3,8`.
-    static func list(_ text: String) -> [Int] {
+    package static func list(_ text: String) -> [Int] {
         text.split(separator: ",").flatMap { part in
             let ends = part.split(separator: "-").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
             return ends.isEmpty ? [] : Array(ends[0]...ends[ends.count - 1])
