@@ -1,7 +1,7 @@
 import Foundation
 import Imaging
 
-// A checkpoint file is an HDF5 file followed by a seal of 64 bytes. HDF5 readers ignore what follows their end of file; we read
+// A checkpoint file is an HDF5 file followed by a seal of 96 bytes. HDF5 readers ignore what follows their end of file; we read
 // nothing before the seal's hash has been verified, because libhdf5 notices almost no damage and some of it makes it crash.
 //
 //     /                       attributes: format, format_version, program_version, step, position, epoch, seed, configuration (YAML),
@@ -13,14 +13,14 @@ import Imaging
 //     seal:  0  "UNET-MPI-SEAL-01"
 //           16  length of the HDF5 part in bytes, little endian
 //           24  zero
-//           32  SHA-256 of everything before
+//           32  SHA-256 of everything before, 64 hexadecimal digits
 
 extension Checkpoint {
     /// The version of the layout above.
     static let formatVersion: Int64 = 1
     private static let formatName = "unet-mpi checkpoint"
     private static let sealPrefix = "UNET-MPI-SEAL-", sealVersion = "01"
-    static let sealLength = 64
+    static let sealLength = 96
 
     /// The HDF5 part and the seal.
     package func file(named name: String) throws -> (image: [UInt8], seal: [UInt8]) {
@@ -34,9 +34,9 @@ extension Checkpoint {
         withUnsafeBytes(of: UInt64(image.count).littleEndian) { seal += $0 }
         seal += [UInt8](repeating: 0, count: 8)
         var hash = SHA256()
-        hash.update(image)
-        hash.update(seal)
-        return seal + hash.finalize()
+        image.withUnsafeBytes { hash.update($0) }
+        seal.withUnsafeBytes { hash.update($0) }
+        return seal + Array(hash.finalize().utf8)
     }
 
     /// Reads and verifies a checkpoint.
@@ -74,8 +74,8 @@ extension Checkpoint {
             throw invalid("damaged: it should hold \(length) bytes and its seal, but is \(file.count) bytes long")
         }
         var hash = SHA256()
-        file.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<(file.count - 32)])) }
-        guard Array(hash.finalize()) == Array(seal[32...]) else {
+        file.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<(file.count - 64)])) }
+        guard Array(hash.finalize().utf8) == Array(seal[32...]) else {
             throw invalid("damaged: its SHA-256 is not the one it was sealed with; use an older checkpoint")
         }
         guard version == sealVersion else { throw newer(path, "seal \(version)") }

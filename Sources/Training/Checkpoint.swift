@@ -69,10 +69,10 @@ public struct Checkpoint: Sendable {
     private func hash(_ values: (Parameter) -> [[Float]]) -> String {
         var hash = SHA256()
         for parameter in parameters {
-            hash.update(Array("\(parameter.name) \(parameter.shape)\n".utf8))
+            Array("\(parameter.name) \(parameter.shape)\n".utf8).withUnsafeBytes { hash.update($0) }
             for array in values(parameter) { array.withUnsafeBytes { hash.update($0) } }
         }
-        return hexadecimal(hash.finalize())
+        return hash.finalize()
     }
 }
 
@@ -100,10 +100,4 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
 
     /// The beginning.
     public init() {}
-}
-
-/// Lower-case hexadecimal digits.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
 }

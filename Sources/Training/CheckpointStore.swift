@@ -33,16 +33,16 @@ package struct CheckpointStore {
         }.sorted()
     }
 
-    /// Writes the checkpoint of its step, and as the best one if it is, then deletes the oldest.
+    /// Writes the checkpoint of its step, or as the best one, or both, then deletes the oldest.
     ///
     /// Whatever happens, the folder holds the checkpoints it held before, or these and the new one. Returns what could not be
     /// deleted: that is no reason to end a run whose checkpoint is safe.
-    package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> [String] {
+    package func save(_ checkpoint: Checkpoint, asStep: Bool = true, isBest: Bool) throws -> [String] {
         let path = path(step: checkpoint.progress.step)
         let (image, seal) = try checkpoint.file(named: path)
         try image.withUnsafeBytes { image in
             try seal.withUnsafeBytes { seal in
-                try files.writeAtomically([image, seal], to: path)
+                if asStep { try files.writeAtomically([image, seal], to: path) }
                 if isBest { try files.writeAtomically([image, seal], to: bestPath) }
             }
         }

@@ -35,7 +35,7 @@ package final class RunFolder {
 
     /// Writes `configuration.yaml`.
     package func write(_ configuration: TrainingConfiguration) throws {
-        try Array(configuration.yaml.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: "\(path)/configuration.yaml") }
+        try Array(configuration.explainedYAML.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: "\(path)/configuration.yaml") }
     }
 
     /// The system's words for a Foundation error.

@@ -28,14 +28,17 @@ extension TrainingConfiguration {
         }
     }
 
-    /// The configuration as YAML that `--config` reads, every option with its explanation.
-    public var yaml: String {
-        var text = "# The resolved configuration of this run; train --config reads it.\n"
-        for option in TrainingOption.all {
-            guard let node = option.get(self) else { continue }
-            text += "\n# \(option.explanation)\n\(serialized(Node([(Node(option.name), node)])))\n"
-        }
-        return text
+    /// The configuration as YAML that `--config` reads, a line for each option.
+    public var yaml: String { entries.map { $0.yaml + "\n" }.joined() }
+
+    /// The same with the options' explanations.
+    var explainedYAML: String {
+        "# The resolved configuration of this run; train --config reads it.\n"
+            + entries.map { "\n# \($0.option.explanation)\n\($0.yaml)\n" }.joined()
+    }
+
+    private var entries: [(option: TrainingOption, yaml: String)] {
+        TrainingOption.all.compactMap { option in option.get(self).map { (option, serialized(Node([(Node(option.name), $0)]))) } }
     }
 }
 
@@ -60,7 +63,16 @@ extension TrainingOption {
         guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text), node.mapping != nil else {
             preconditionFailure("AugmentationConfiguration does not encode as a mapping: \(value)")
         }
-        return node
+        return plain(node)
+    }
+
+    /// The encoder writes 0.5 as 5e-1; people do not.
+    private static func plain(_ node: Node) -> Node {
+        switch node {
+        case .mapping(let mapping): Node(mapping.map { ($0.key, plain($0.value)) })
+        case .scalar(let scalar) where scalar.string.contains("e"): Double(scalar.string).map { Node("\($0)") } ?? node
+        default: node
+        }
     }
 }
 

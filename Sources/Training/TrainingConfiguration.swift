@@ -112,9 +112,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// of the run, ranks and threads are not part of it; the data has its own fingerprint.
     public var fingerprint: String {
         let text = TrainingOption.all.filter(\.decidesBits).map { "\($0.name)=\($0.text(of: self))\n" }.joined()
-        var hash = SHA256()
-        hash.update(Array(text.utf8))
-        return hexadecimal(hash.finalize())
+        return Array(text.utf8).withUnsafeBytes { SHA256.hash($0) }
     }
 
     /// The options that decide the bits and that differ from those of `other`, one line each: `batch-size: 8, was 4`.
