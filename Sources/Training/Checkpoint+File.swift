@@ -66,7 +66,9 @@ extension Checkpoint {
         let seal = Array(file.suffix(sealLength)), prefix = Array(sealPrefix.utf8)
         guard seal.count == sealLength, Array(seal.prefix(prefix.count)) == prefix else {
             throw invalid(
-                file.isEmpty ? "the file is empty" : "not a complete checkpoint: the seal at its end is missing (cut short, or another program's file)")
+                file.isEmpty
+                    ? "the file is empty"
+                    : "not a complete checkpoint: the seal at its end is missing (cut short, or another program's file)")
         }
         let version = String(decoding: seal[prefix.count..<prefix.count + 2], as: UTF8.self)
         let length = seal[16..<24].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -83,7 +85,9 @@ extension Checkpoint {
     }
 
     private static func newer(_ path: String, _ what: String) -> TrainingError {
-        TrainingError(.invalid, "\(path): written by a newer unet-mpi (\(what)); this is \(programVersion), which reads formats up to \(formatVersion)")
+        TrainingError(
+            .invalid,
+            "\(path): written by a newer unet-mpi (\(what)); this is \(programVersion), which reads formats up to \(formatVersion)")
     }
 
     private func hdf5(named name: String) throws -> [UInt8] {

@@ -17,7 +17,8 @@ public struct Checkpoint: Sendable {
 
         /// A parameter from its parts; the arrays have as many elements as the shape.
         public init(name: String, shape: [Int], values: [Float], firstMoment: [Float], secondMoment: [Float]) {
-            precondition([values, firstMoment, secondMoment].allSatisfy { $0.count == shape.reduce(1, *) }, "\(name): arrays do not fit \(shape)")
+            precondition(
+                [values, firstMoment, secondMoment].allSatisfy { $0.count == shape.reduce(1, *) }, "\(name): arrays do not fit \(shape)")
             (self.name, self.shape, self.values) = (name, shape, values)
             (self.firstMoment, self.secondMoment) = (firstMoment, secondMoment)
         }
@@ -51,7 +52,8 @@ public struct Checkpoint: Sendable {
 
     /// A checkpoint from its parts.
     public init(
-        configuration: TrainingConfiguration, progress: TrainingProgress, data: DataDescription, metrics: [String: Double], parameters: [Parameter]
+        configuration: TrainingConfiguration, progress: TrainingProgress, data: DataDescription, metrics: [String: Double],
+        parameters: [Parameter]
     ) {
         self.configuration = configuration
         self.progress = progress

@@ -26,7 +26,9 @@ package struct CheckpointStore {
     /// The steps that have a checkpoint, oldest first.
     package func steps() throws -> [Int] {
         try files.contents(of: folder).compactMap { name in
-            guard name.hasPrefix("step-"), name.hasSuffix(".h5"), let step = Int(name.dropFirst(5).dropLast(3)), path(step: step).hasSuffix("/\(name)") else {
+            guard name.hasPrefix("step-"), name.hasSuffix(".h5"), let step = Int(name.dropFirst(5).dropLast(3)),
+                path(step: step).hasSuffix("/\(name)")
+            else {
                 return nil
             }
             return step
@@ -83,6 +85,8 @@ package struct CheckpointStore {
         guard let first = warnings.first else { return nil }
         let others = warnings.count == 1 ? "it is the only one" : "so are the \(warnings.count - 1) before it"
         throw TrainingError(
-            .invalid, "\(first.replacingOccurrences(of: "; trying the one before", with: "")); \(others); move \(folder) away to start from the beginning")
+            .invalid,
+            "\(first.replacingOccurrences(of: "; trying the one before", with: "")); \(others); move \(folder) away to start from the beginning"
+        )
     }
 }

@@ -15,7 +15,8 @@ public struct Comparison {
     public init(images: String?, labels: String, prediction: String) throws {
         volumes = try [images, labels, prediction].compactMap { $0 }.map { try VolumeReader($0) }
         let last = volumes[volumes.count - 1]
-        for volume in volumes where (volume.shape.pages, volume.shape.height, volume.shape.width) != (last.shape.pages, last.shape.height, last.shape.width) {
+        for volume in volumes
+        where (volume.shape.pages, volume.shape.height, volume.shape.width) != (last.shape.pages, last.shape.height, last.shape.width) {
             throw TrainingError(.invalid, "\(volume.path) is \(volume.shape), but \(last.path) is \(last.shape)")
         }
     }
@@ -37,7 +38,8 @@ public struct Comparison {
             let values = images.joined().lazy.filter(\.isFinite)
             // Probabilities and masks are shown on their own scale, so that grey means doubt.
             let isImage = column == 0 && volumes.count == 3
-            let least = isImage ? values.min() ?? 0 : 0, greatest = isImage ? values.max() ?? 1 : max(values.max() ?? 1, volume.pixelType.isFloat ? 1 : 0)
+            let least = isImage ? values.min() ?? 0 : 0,
+                greatest = isImage ? values.max() ?? 1 : max(values.max() ?? 1, volume.pixelType.isFloat ? 1 : 0)
             let scale = greatest > least ? 255 / (greatest - least) : 0
             for (row, image) in images.enumerated() {
                 for y in 0..<shape.height {

@@ -30,8 +30,10 @@ package struct ComputePlan {
         for host in hosts.indices.filter({ hosts.firstIndex(of: hosts[$0]) == $0 }).map({ hosts[$0] }) {
             let ranks = hosts.indices.filter { hosts[$0] == host }
             let counts = Set(ranks.map { threads[$0] }).sorted().map(String.init).joined(separator: " or ")
-            let numbers = ranks.count == 1 ? "rank \(ranks[0])" : "ranks \(ranks[0]) to \(ranks.last!)"
-            lines.append("\(host): \(numbers), \(counts) thread\(counts == "1" ? "" : "s") each, \(device.instructionSet)")
+            let numbers = ranks.count == 1 ? "rank \(ranks[0])" : "\(ranks.count) ranks (\(ranks[0]) to \(ranks.last!))"
+            lines.append(
+                "\(host): \(numbers), \(counts) thread\(counts == "1" ? "" : "s")\(ranks.count == 1 ? "" : " each"), \(device.instructionSet)"
+            )
         }
         return lines
     }

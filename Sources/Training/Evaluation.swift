@@ -16,17 +16,20 @@ public struct Evaluation {
             let type = try VolumeReader(prediction).pixelType
             let data = try SliceDataset(images: prediction, labels: labels, normalization: .divide(by: type.maximum ?? 1))
             guard data.channels == 1 else {
-                throw TrainingError(.invalid, "\(prediction) has \(data.channels) channels; one, the probability of the foreground, is expected")
+                throw TrainingError(
+                    .invalid, "\(prediction) has \(data.channels) channels; one, the probability of the foreground, is expected")
             }
             let pixels = data.height * data.width
             let buffers = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2 * pixels)
             defer { buffers.deallocate() }
-            let page = UnsafeMutableBufferPointer(rebasing: buffers[..<pixels]), truth = UnsafeMutableBufferPointer(rebasing: buffers[pixels...])
+            let page = UnsafeMutableBufferPointer(rebasing: buffers[..<pixels]),
+                truth = UnsafeMutableBufferPointer(rebasing: buffers[pixels...])
             for slice in stride(from: communicator.rank, to: data.count, by: communicator.count) {
                 try data.readImage(slice, into: page)
                 try data.readLabel(slice, into: truth)
                 if let bad = page.first(where: { !($0 >= -1e-6 && $0 <= 1 + 1e-6) }) {
-                    throw TrainingError(.invalid, "\(prediction): page \(slice) holds \(bad); probabilities from 0 to 1, or a mask, are expected")
+                    throw TrainingError(
+                        .invalid, "\(prediction): page \(slice) holds \(bad); probabilities from 0 to 1, or a mask, are expected")
                 }
                 scores.add(probabilities: UnsafeBufferPointer(page), labels: UnsafeBufferPointer(truth))
             }

@@ -15,7 +15,8 @@ extension Network {
         parameters.map {
             Checkpoint.Parameter(
                 name: $0.name, shape: $0.shape, values: $0.values(in: parameterMemory.pointer),
-                firstMoment: $0.values(in: optimizer.firstMoments.baseAddress!), secondMoment: $0.values(in: optimizer.secondMoments.baseAddress!))
+                firstMoment: $0.values(in: optimizer.firstMoments.baseAddress!),
+                secondMoment: $0.values(in: optimizer.secondMoments.baseAddress!))
         }
     }
 
@@ -26,16 +27,21 @@ extension Network {
         for (index, parameter) in parameters.enumerated() {
             guard index < checkpoint.parameters.count, checkpoint.parameters[index].name == parameter.name else {
                 let found = index < checkpoint.parameters.count ? "has \(checkpoint.parameters[index].name) in its place" : "ends before it"
-                throw TrainingError(.invalid, "\(path): another architecture: the network's \(parameter.name) \(parameter.shape) is missing, the checkpoint \(found)")
+                throw TrainingError(
+                    .invalid,
+                    "\(path): another architecture: the network's \(parameter.name) \(parameter.shape) is missing, the checkpoint \(found)")
             }
             let stored = checkpoint.parameters[index]
             guard stored.shape == parameter.shape else {
                 throw TrainingError(
-                    .invalid, "\(path): another architecture: \(parameter.name) is \(stored.shape) in the checkpoint, \(parameter.shape) in the network")
+                    .invalid,
+                    "\(path): another architecture: \(parameter.name) is \(stored.shape) in the checkpoint, \(parameter.shape) in the network"
+                )
             }
         }
         if checkpoint.parameters.count > parameters.count {
-            throw TrainingError(.invalid, "\(path): another architecture: the network has no \(checkpoint.parameters[parameters.count].name)")
+            throw TrainingError(
+                .invalid, "\(path): another architecture: the network has no \(checkpoint.parameters[parameters.count].name)")
         }
         for (parameter, stored) in zip(parameters, checkpoint.parameters) {
             parameter.setValues(stored.values, in: parameterMemory.pointer)

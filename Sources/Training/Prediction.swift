@@ -47,7 +47,9 @@ public struct Prediction {
         if isRoot {
             for line in plan.table { logger.notice("\(line)") }
             for warning in plan.warnings { logger.warning("\(warning)") }
-            logger.notice("\(checkpoint), step \(header.step); \(data.count) pages of \(data.width)×\(data.height), \(inference.memoryBytes >> 20) MiB a rank")
+            logger.notice(
+                "\(checkpoint), step \(header.step); \(data.count) pages of \(data.width)×\(data.height), \(inference.memoryBytes >> 20) MiB a rank"
+            )
         }
 
         var report = ProgressReport("page", from: 0, to: data.count, isSilent: !isRoot || logger.logLevel > .notice)
@@ -75,7 +77,8 @@ public struct Prediction {
 
     private func broadcastHeader(_ checkpoint: Checkpoint?, _ communicator: Communicator) throws -> Header {
         let header = checkpoint.map {
-            Header(configuration: $0.configuration, normalization: $0.data.normalization, channels: $0.data.channels, step: $0.progress.step)
+            Header(
+                configuration: $0.configuration, normalization: $0.data.normalization, channels: $0.data.channels, step: $0.progress.step)
         }
         let bytes = try communicator.broadcast(header.map { Array(try JSONEncoder().encode($0)) } ?? [], from: 0)
         return try JSONDecoder().decode(Header.self, from: Data(bytes))
@@ -85,7 +88,8 @@ public struct Prediction {
         let metadata = try VolumeReader(images).metadata
         let shape = VolumeShape(pages: data.count, height: data.height, width: data.width)
         return try makeVolumeWriter(
-            path: output, shape: shape, pixelType: threshold == nil ? .float32 : .uint8, metadata: metadata, displayRange: threshold == nil ? 0...1 : 0...255)
+            path: output, shape: shape, pixelType: threshold == nil ? .float32 : .uint8, metadata: metadata,
+            displayRange: threshold == nil ? 0...1 : 0...255)
     }
 
     private func append(_ page: UnsafeMutableBufferPointer<Float>, to writer: any VolumeWriter) throws {

@@ -22,7 +22,9 @@ package struct ProgressReport {
         guard let console else { return }
         let now = ContinuousClock.now, elapsed = (now - start) / .seconds(1)
         let remaining = done > first ? elapsed / Double(done - first) * Double(total - done) : 0
-        let line = "\(unit) \(done)/\(total)  \(details)" + (done < total ? "  ETA \(Self.duration(remaining))" : "  took \(Self.duration(elapsed))")
+        let line =
+            "\(unit) \(done)/\(total)  \(details)"
+            + (done < total ? "  ETA \(Self.duration(remaining))" : "  took \(Self.duration(elapsed))")
         if console.isTerminal {
             if done == total { console.write(line) } else { console.rewrite(line) }
         } else if lastLine.map({ now - $0 >= .seconds(10) }) ?? true || done == total {

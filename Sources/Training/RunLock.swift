@@ -74,7 +74,8 @@ package final class RunLock {
         throw TrainingError(
             .inputOutput,
             "\(path): process \(owner.process) on \(owner.host) has been working in this folder since \(owner.since); "
-                + "wait for it, or choose another --output\(owner.host == Owner.thisProcess(holdsFlock: false).host ? "" : " (delete the file if that process no longer exists)")")
+                + "wait for it, or choose another --output\(owner.host == Owner.thisProcess(holdsFlock: false).host ? "" : " (delete the file if that process no longer exists)")"
+        )
     }
 
     private func write(holdsFlock: Bool) throws {
@@ -91,8 +92,10 @@ extension RunLock.Owner {
     package static func thisProcess(holdsFlock: Bool) -> RunLock.Owner {
         let environment = ProcessInfo.processInfo.environment
         return RunLock.Owner(
-            host: currentHost, boot: currentBoot, process: getpid(), processStart: start(of: getpid()) ?? "", since: Date().formatted(.iso8601),
-            batchJob: environment["SLURM_JOB_ID"], batchRestarts: Int(environment["SLURM_RESTART_COUNT"] ?? "") ?? 0, holdsFlock: holdsFlock)
+            host: currentHost, boot: currentBoot, process: getpid(), processStart: start(of: getpid()) ?? "",
+            since: Date().formatted(.iso8601),
+            batchJob: environment["SLURM_JOB_ID"], batchRestarts: Int(environment["SLURM_RESTART_COUNT"] ?? "") ?? 0, holdsFlock: holdsFlock
+        )
     }
 
     /// Whether the process that wrote the lock file certainly no longer runs.
@@ -114,7 +117,9 @@ extension RunLock.Owner {
     private static var currentBoot: String { (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "" }
 
     private static func start(of process: Int32) -> String? {
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let name = text.lastIndex(of: ")") else { return nil }
+        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let name = text.lastIndex(of: ")") else {
+            return nil
+        }
         let fields = text[name...].split(separator: " ")  // the program's name, field 2, may hold spaces
         return fields.count > 20 ? String(fields[20]) : nil
     }

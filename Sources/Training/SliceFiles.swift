@@ -34,17 +34,22 @@ public enum SliceFiles {
         } catch {
             throw TrainingError(.missing, "\(folder): cannot list the folder: \(error.localizedDescription)")
         }
-        let files = names.filter { ["tif", "tiff", "png", "npy"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".") }
-            .sorted(by: precedes).map { "\(folder)/\($0)" }
+        let files = names.filter {
+            ["tif", "tiff", "png", "npy"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".")
+        }
+        .sorted(by: precedes).map { "\(folder)/\($0)" }
         guard let first = files.first else { throw TrainingError(.missing, "\(folder): holds no .tif, .tiff, .png or .npy files") }
         let readers = try files.map { try VolumeReader($0) }
         let model = readers[0]
         for reader in readers
-        where (reader.shape.height, reader.shape.width, reader.shape.channels) != (model.shape.height, model.shape.width, model.shape.channels)
+        where (reader.shape.height, reader.shape.width, reader.shape.channels) != (
+            model.shape.height, model.shape.width, model.shape.channels
+        )
             || reader.pixelType != model.pixelType
         {
             throw TrainingError(
-                .invalid, "\(reader.path) is \(reader.shape) of type \(reader.pixelType), but \(first) is \(model.shape) of type \(model.pixelType)")
+                .invalid,
+                "\(reader.path) is \(reader.shape) of type \(reader.pixelType), but \(first) is \(model.shape) of type \(model.pixelType)")
         }
         var shape = model.shape
         shape.pages = readers.map(\.shape.pages).reduce(0, +)
@@ -82,7 +87,8 @@ public enum SliceFiles {
 
     private static func outputType(of reader: VolumeReader) throws -> PixelType {
         guard [.uint8, .uint16, .float32].contains(reader.pixelType) else {
-            throw TrainingError(.invalid, "\(reader.path): samples of type \(reader.pixelType) cannot be written; convert them to uint8, uint16 or float32")
+            throw TrainingError(
+                .invalid, "\(reader.path): samples of type \(reader.pixelType) cannot be written; convert them to uint8, uint16 or float32")
         }
         return reader.pixelType
     }

@@ -37,7 +37,9 @@ struct StepAgreement {
         var headers: [ArraySlice<UInt64>] = [], samples: [(loss: Double, correct: UInt64)] = [], start = 0
         for count in counts {
             headers.append(all[start..<start + Self.header])
-            for i in stride(from: start + Self.header, to: start + count, by: 2) { samples.append((Double(bitPattern: all[i]), all[i + 1])) }
+            for i in stride(from: start + Self.header, to: start + count, by: 2) {
+                samples.append((Double(bitPattern: all[i]), all[i + 1]))
+            }
             start += count
         }
         if headers.contains(where: { $0.prefix(3).elementsEqual(headers[0].prefix(3)) == false }) {
@@ -52,8 +54,10 @@ struct StepAgreement {
     private static func disagreement(_ headers: [ArraySlice<UInt64>]) -> TrainingError {
         let ranks = headers.enumerated().map { rank, header in
             let values = Array(header)
-            return "rank \(rank): step \(values[0]), configuration \(String(values[1], radix: 16)), parameters \(String(values[2], radix: 16))"
+            return
+                "rank \(rank): step \(values[0]), configuration \(String(values[1], radix: 16)), parameters \(String(values[2], radix: 16))"
         }
-        return TrainingError(.disagreement, "the ranks no longer hold the same network; nothing was saved since. \(ranks.joined(separator: "; "))")
+        return TrainingError(
+            .disagreement, "the ranks no longer hold the same network; nothing was saved since. \(ranks.joined(separator: "; "))")
     }
 }

@@ -8,12 +8,17 @@ public enum StopRequest {
     /// Catches the signals. First thing in the program: until then SIGUSR1 would kill it.
     public static func install() {
         received = 0
+        var signals = sigset_t()
+        sigemptyset(&signals)
         for number in [SIGUSR1, SIGTERM] {
+            sigaddset(&signals, number)
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { StopRequest.received = $0 }
             action.sa_flags = SA_RESTART
             sigaction(number, &action, nil)
         }
+        // Whoever started this program may have blocked them.
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     /// The signal received last, 0 for none.

@@ -66,7 +66,10 @@ package struct ThreadPlacement: Equatable {
             if total > capacity {
                 warnings.append(
                     "\(host): \(total) threads of \(ranks.count) \(ranks.count == 1 ? "rank" : "ranks") share \(capacity) \(capacity == 1 ? "core" : "cores"); "
-                        + (ranks.count > capacity ? "start fewer ranks a host" : "give a smaller --threads, or bind each rank to its own cores with mpirun --map-by slot:PE=\(max(1, capacity / ranks.count)) --bind-to core"))
+                        + (ranks.count > capacity
+                            ? "start fewer ranks a host"
+                            : "give a smaller --threads, or bind each rank to its own cores with mpirun --map-by slot:PE=\(max(1, capacity / ranks.count)) --bind-to core")
+                )
             }
             let processors = Set(ranks.flatMap { placements[$0].processors }).count, available = placements[ranks[0]].hostProcessors
             if launched, processors < available, placements[ranks[0]].quota == nil {
@@ -79,14 +82,17 @@ package struct ThreadPlacement: Equatable {
     }
 
     /// The tightest processor quota on the way from this process's control group to the root (version 2, then version 1).
-    package static func controlGroupQuota(root: String = "/sys/fs/cgroup", membership: String? = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) -> Double? {
+    package static func controlGroupQuota(
+        root: String = "/sys/fs/cgroup", membership: String? = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)
+    ) -> Double? {
         var tightest: Double?
         for line in (membership ?? "").split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3, fields[1].isEmpty || fields[1].split(separator: ",").contains("cpu") else { continue }
             var path = String(fields[2])
             while true {
-                let quota = fields[1].isEmpty ? version2(root + path) : version1("\(root)/cpu\(path)") ?? version1("\(root)/cpu,cpuacct\(path)")
+                let quota =
+                    fields[1].isEmpty ? version2(root + path) : version1("\(root)/cpu\(path)") ?? version1("\(root)/cpu,cpuacct\(path)")
                 if let quota { tightest = min(tightest ?? quota, quota) }
                 if path.isEmpty || path == "/" { break }
                 path = String(path[..<path.lastIndex(of: "/")!])
@@ -102,7 +108,9 @@ package struct ThreadPlacement: Equatable {
     }
 
     private static func version1(_ folder: String) -> Double? {
-        func number(_ name: String) -> Double? { text("\(folder)/cpu.cfs_\(name)_us").flatMap { Double($0.trimmingCharacters(in: .whitespacesAndNewlines)) } }
+        func number(_ name: String) -> Double? {
+            text("\(folder)/cpu.cfs_\(name)_us").flatMap { Double($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        }
         guard let quota = number("quota"), let period = number("period"), quota > 0, period > 0 else { return nil }
         return quota / period
     }

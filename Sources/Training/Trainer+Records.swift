@@ -17,7 +17,8 @@ extension Trainer {
         ])
         report.update(
             progress.step,
-            "epoch \(epoch)  loss \(fixed(outcome.loss, 4))  accuracy \(fixed(outcome.accuracy, 4))  \(fixed(speed, speed < 10 ? 2 : 1)) images/s")
+            "epoch \(epoch)  loss \(fixed(outcome.loss, 4))  accuracy \(fixed(outcome.accuracy, 4))  \(fixed(speed, speed < 10 ? 2 : 1)) images/s"
+        )
     }
 
     /// Scores the held-out slices, and saves the network if it is the best so far.
@@ -32,7 +33,8 @@ extension Trainer {
         )
         try log?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "validation_loss": .number(result.loss),
-            "validation_accuracy": .number(scores.pixelAccuracy), "validation_dice": .number(scores.dice), "validation_iou": .number(scores.iou),
+            "validation_accuracy": .number(scores.pixelAccuracy), "validation_dice": .number(scores.dice),
+            "validation_iou": .number(scores.iou),
         ])
         if isBest(scores.pixelAccuracy) { try write(asStep: false, isBest: true) }
     }
@@ -82,6 +84,7 @@ extension Trainer {
         let places = samples.map { "slice \($0.slice), crop \($0.crop) (position \($0.position))" }.joined(separator: "; ")
         return TrainingError(
             .notFinite,
-            "\(what) at step \(step), epoch \(first.epoch + 1), samples \(places); nothing of this step was saved; a smaller --learning-rate may help")
+            "\(what) at step \(step), epoch \(first.epoch + 1), samples \(places); nothing of this step was saved; a smaller --learning-rate may help"
+        )
     }
 }

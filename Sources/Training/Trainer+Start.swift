@@ -10,9 +10,11 @@ extension Trainer {
     /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`.
     public convenience init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
         let plan = try ComputePlan(communicator: communicator, threads: configuration.threads)
-        let partition = try communicator.agree("sharing the batch") { try BatchPartition(batch: configuration.batchSize, ranks: communicator.count) }
+        let partition = try communicator.agree("sharing the batch") {
+            try BatchPartition(batch: configuration.batchSize, ranks: communicator.count)
+        }
         let data = try TrainingData(configuration, communicator: communicator, logger: logger)
-        let start = try Start(configuration, data: data.description, communicator: communicator, logger: logger)
+        let start = try Start(configuration, communicator: communicator, logger: logger)
         try self.init(configuration, data: data, start: start, plan: plan, partition: partition, communicator: communicator, logger: logger)
     }
 
@@ -31,6 +33,7 @@ extension Trainer {
                 + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
             "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
         ]
+        if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
         for line in plan.table + lines { logger.notice("\(line)") }
         for warning in plan.warnings { logger.warning("\(warning)") }
     }
@@ -49,14 +52,17 @@ struct TrainingData {
             let whole = try SliceDataset(images: configuration.images, labels: configuration.labels)
             guard configuration.validation < whole.count else {
                 throw TrainingError(
-                    .usage, "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices, and at least one must be left to train on")
+                    .usage,
+                    "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices, and at least one must be left to train on"
+                )
             }
             let split = whole.count - configuration.validation
             var training = whole, validation: SliceDataset?
             if configuration.validation > 0 {
                 training = try SliceDataset(images: configuration.images, labels: configuration.labels, slices: 0..<split)
                 validation = try SliceDataset(
-                    images: configuration.images, labels: configuration.labels, slices: split..<whole.count, normalization: training.normalization)
+                    images: configuration.images, labels: configuration.labels, slices: split..<whole.count,
+                    normalization: training.normalization)
             } else if let images = configuration.validationImages {
                 validation = try SliceDataset(images: images, labels: configuration.validationLabels, normalization: training.normalization)
                 if validation!.channels != training.channels {
@@ -64,7 +70,15 @@ struct TrainingData {
                         .invalid, "\(images) has \(validation!.channels) channels, but \(configuration.images) has \(training.channels)")
                 }
             }
-            let loader = try SampleLoader(dataset: training, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
+            let loader = try SampleLoader(
+                dataset: training, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
+            let multiple = 1 << configuration.depth
+            if loader.sampleHeight % multiple != 0 || loader.sampleWidth % multiple != 0 {
+                throw TrainingError(
+                    .usage,
+                    "--crop full: \(configuration.images) is \(training.images.shape), but --depth \(configuration.depth) needs multiples of \(multiple); --crop \(training.height / multiple * multiple)x\(training.width / multiple * multiple) fits"
+                )
+            }
             return (training, validation, loader)
         }
         // Every rank opened files of these names; whether they are the same files on all hosts shows in their shapes, cheaply.
@@ -97,48 +111,49 @@ struct Start {
     let checkpoint: (Checkpoint, path: String)?
 
     /// A collective.
-    init(_ configuration: TrainingConfiguration, data: Checkpoint.DataDescription, communicator: Communicator, logger: Logger) throws {
+    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
         (folder, checkpoint) = try communicator.agree("opening the run folder") {
             guard communicator.rank == 0 else { return (nil, nil) }
             let folder = try RunFolder(path: configuration.output, keep: configuration.keep)
-            let found = try Self.checkpoint(configuration, folder, logger)
-            if let found { try Self.compare(configuration, data, found, logger) }
-            return (folder, found)
+            return (folder, try Self.checkpoint(configuration, folder, logger))
         }
     }
 
-    private static func checkpoint(_ configuration: TrainingConfiguration, _ folder: RunFolder, _ logger: Logger) throws -> (Checkpoint, path: String)? {
+    private static func checkpoint(_ configuration: TrainingConfiguration, _ folder: RunFolder, _ logger: Logger) throws -> (
+        Checkpoint, path: String
+    )? {
         if configuration.resume == .never {
             if try !folder.checkpoints.steps().isEmpty {
-                throw TrainingError(.usage, "--resume never: \(folder.path) already holds checkpoints; choose another --output, or --resume auto")
+                throw TrainingError(
+                    .usage, "--resume never: \(folder.path) already holds checkpoints; choose another --output, or --resume auto")
             }
             return nil
         }
         if let found = try folder.checkpoints.newest() {
             for warning in found.warnings { logger.warning("\(warning)") }
-            logger.notice("going on from \(found.path)")
             return (found.checkpoint, found.path)
         }
         guard case .checkpoint(let path) = configuration.resume else { return nil }
-        let checkpoint = try Checkpoint(path: path)
-        logger.notice("going on from \(path)")
-        return (checkpoint, path)
+        return (try Checkpoint(path: path), path)
     }
 
     /// Stops with the list of what changed, unless the user accepts it.
-    private static func compare(
-        _ configuration: TrainingConfiguration, _ data: Checkpoint.DataDescription, _ found: (Checkpoint, path: String), _ logger: Logger
+    static func compare(
+        _ configuration: TrainingConfiguration, _ data: Checkpoint.DataDescription, with old: Checkpoint, _ path: String, _ logger: Logger
     ) throws {
-        let old = found.0
         var changes = configuration.differences(from: old.configuration)
         if data.channels != old.data.channels { changes.append("channels of the images: \(data.channels), was \(old.data.channels)") }
-        if data.normalization != old.data.normalization { changes.append("normalization: \(data.normalization), was \(old.data.normalization)") }
+        if data.normalization != old.data.normalization {
+            changes.append("normalization: \(data.normalization), was \(old.data.normalization)")
+        }
         if data.fingerprint != old.data.fingerprint { changes.append("the pixels of \(configuration.images) or \(configuration.labels)") }
         if changes.isEmpty { return }
         let list = changes.joined(separator: "; ")
         guard configuration.acceptChanges else {
             throw TrainingError(
-                .usage, "\(found.path) was made with other settings, so going on would not give the same network. Changed: \(list). To go on all the same add --accept-changes; to start anew choose another --output")
+                .usage,
+                "\(path) was made with other settings, so going on would not give the same network. Changed: \(list). To go on all the same add --accept-changes; to start anew choose another --output"
+            )
         }
         logger.warning("going on in spite of changes: \(list)")
     }

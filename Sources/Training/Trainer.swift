@@ -27,6 +27,8 @@ public final class Trainer {
     /// Rank 0's alone.
     let folder: RunFolder?
     var log: TrainingLog?
+    /// The checkpoint that the run goes on from; rank 0's alone.
+    let resumedFrom: String?
     let data: Checkpoint.DataDescription
     let stream: SampleStream
     let partition: BatchPartition
@@ -43,7 +45,9 @@ public final class Trainer {
         _ configuration: TrainingConfiguration, data: TrainingData, start: Start, plan: ComputePlan, partition: BatchPartition,
         communicator: Communicator, logger: Logger
     ) throws {
-        (self.configuration, self.plan, self.partition, self.communicator, self.logger) = (configuration, plan, partition, communicator, logger)
+        (self.configuration, self.plan, self.partition, self.communicator, self.logger) = (
+            configuration, plan, partition, communicator, logger
+        )
         self.data = data.description
         stream = data.stream
         folder = start.folder
@@ -62,28 +66,31 @@ public final class Trainer {
         validation = try communicator.agree("building the network for validation") {
             try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
         }
-        progress = try Self.restore(start, network, optimizer, seed: configuration.seed, communicator)
+        resumedFrom = start.checkpoint?.path
+        progress = try Self.restore(start, network, optimizer, communicator) { checkpoint, path in
+            try Start.compare(configuration, data.description, with: checkpoint, path, logger)
+        }
+        if progress.step == 0 { network.initializeParameters(seed: configuration.seed) }
         metrics = start.checkpoint?.0.metrics ?? [:]
         try folder?.write(configuration)
         log = try folder.map { try TrainingLog(path: $0.logPath, cutBackTo: progress.step) }
     }
 
-    /// Puts network and optimizer into the state of the checkpoint, or of the beginning. Rank 0 has read the checkpoint.
+    /// Puts network and optimizer into the state of the checkpoint, if there is one: rank 0 has read it.
     private static func restore(
-        _ start: Start, _ network: Network, _ optimizer: Adam, seed: UInt64, _ communicator: Communicator
+        _ start: Start, _ network: Network, _ optimizer: Adam, _ communicator: Communicator, check: (Checkpoint, String) throws -> Void
     ) throws -> TrainingProgress {
-        let isResumed = try communicator.broadcast(start.checkpoint == nil ? 0 : 1, from: 0) == 1
-        guard isResumed else {
-            network.initializeParameters(seed: seed)
-            return TrainingProgress()
-        }
+        guard try communicator.broadcast(start.checkpoint == nil ? 0 : 1, from: 0) == 1 else { return TrainingProgress() }
         var text: [UInt8] = []
         try communicator.agree("taking over the checkpoint") {
             guard let (checkpoint, path) = start.checkpoint else { return }
             try network.restore(checkpoint, from: path, into: optimizer)
+            try check(checkpoint, path)
             text = Array(try JSONEncoder().encode(checkpoint.progress))
         }
-        for buffer in [network.parameterValues, optimizer.firstMoments, optimizer.secondMoments] { try communicator.broadcast(buffer, from: 0) }
+        for buffer in [network.parameterValues, optimizer.firstMoments, optimizer.secondMoments] {
+            try communicator.broadcast(buffer, from: 0)
+        }
         let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(communicator.broadcast(text, from: 0)))
         optimizer.step = progress.step
         return progress
@@ -139,7 +146,8 @@ public final class Trainer {
             if let validation, isLast || step % configuration.validateEvery == 0 { try validate(validation) }
             if isLast || stops || step % configuration.checkpointEvery == 0 { try save(stops: stops && !isLast) }
             if stops && !isLast {
-                logger.notice("stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")
+                logger.notice(
+                    "stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")
                 return .stopped
             }
         }

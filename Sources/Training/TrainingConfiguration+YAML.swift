@@ -18,7 +18,8 @@ extension TrainingConfiguration {
             let name = key.string ?? ""
             let place = key.mark.map { "\(path), line \($0.line)" } ?? path
             guard let option = TrainingOption.all.first(where: { $0.name == name }) else {
-                throw TrainingError(.usage, "\(place): unknown option '\(name)'\(suggestion(for: name, among: TrainingOption.all.map(\.name)))")
+                throw TrainingError(
+                    .usage, "\(place): unknown option '\(name)'\(suggestion(for: name, among: TrainingOption.all.map(\.name)))")
             }
             do {
                 try option.set(&self, value)

@@ -104,7 +104,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         let multiple = 1 << depth, (height, width) = crop.size(height: 0, width: 0)  // full: the volume's size is checked when it is known
         if height % multiple != 0 || width % multiple != 0 {
             let next = roundedUp(max(height, width), to: multiple)
-            throw TrainingError(.usage, "--crop \(crop) is not a multiple of \(multiple), which --depth \(depth) needs; the next is \(next)")
+            throw TrainingError(
+                .usage, "--crop \(crop) is not a multiple of \(multiple), which --depth \(depth) needs; the next is \(next)")
         }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import Model
 import Yams
 
 /// One option of `train`: its name on the command line and in YAML, its help, its default, its range, and how it is written.
@@ -57,26 +58,37 @@ extension TrainingOption {
     public static let all: [TrainingOption] = [
         path("images", \.images, "Volume of images: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET."),
         path("labels", \.labels, "Volume of labels: two values, the higher one is the foreground; as many pages as --images."),
-        integer("validation", \.validation, 0...1_000_000, decidesBits: true, "Slices held out for validation: the last ones of the volume."),
+        integer(
+            "validation", \.validation, 0...1_000_000, decidesBits: true, "Slices held out for validation: the last ones of the volume."),
         optionalPath("validation-images", \.validationImages, "Volume of images to validate on, instead of held-out slices."),
         optionalPath("validation-labels", \.validationLabels, "Labels of --validation-images."),
         path("output", \.output, "Run folder: configuration, log and checkpoints."),
         length("epochs", \.epochs, clears: \.steps, "Passes over the training slices, in all."),
         length("steps", \.steps, clears: \.epochs, "Updates in all, instead of --epochs."),
-        integer("batch-size", \.batchSize, 1...65_536, decidesBits: true, "Samples in an update over all ranks: the result does not depend on the number of ranks."),
+        integer(
+            "batch-size", \.batchSize, 1...65_536, decidesBits: true,
+            "Samples in an update over all ranks: the result does not depend on the number of ranks."),
         TrainingOption(
-            name: "crop", placeholder: "N|HxW|full", explanation: "Part of a slice that a sample shows, in pixels; a multiple of 2^depth.", decidesBits: true,
+            name: "crop", placeholder: "N|HxW|full", explanation: "Part of a slice that a sample shows, in pixels; a multiple of 2^depth.",
+            decidesBits: true,
             set: { configuration, node throws(Refusal) in
-                guard let crop = node.string.flatMap({ Crop($0) }) else { throw Refusal(allowed: "full, a side as in 256, or height x width as in 192x256 is allowed") }
+                guard let crop = node.string.flatMap({ Crop($0) }) else {
+                    throw Refusal(allowed: "full, a side as in 256, or height x width as in 192x256 is allowed")
+                }
                 configuration.crop = crop
             }, get: { Node("\($0.crop)") }),
         integer("crops-per-slice", \.cropsPerSlice, 1...1_000_000, decidesBits: true, "Samples drawn from each slice in an epoch."),
         TrainingOption(
             name: "augment", placeholder: "none|standard",
-            explanation: "How samples are varied: flips, turns, small affine maps and elastic deformation; a mapping in YAML sets each range.", decidesBits: true,
-            set: { configuration, node throws(Refusal) in configuration.augment = try augmentation(node) }, get: { augmentationNode($0.augment) }),
-        choice("architecture", \.architecture, { architectureNames }, "Network."),
-        integer("base-channels", \.baseChannels, 1...1024, decidesBits: true, "Channels of the first level; each level below has twice as many."),
+            explanation:
+                "How samples are varied: flips, turns, small affine maps and elastic deformation; a mapping in YAML sets each range.",
+            decidesBits: true,
+            set: { configuration, node throws(Refusal) in configuration.augment = try augmentation(node) },
+            get: { augmentationNode($0.augment) }),
+        choice("architecture", \.architecture, { Architecture.all.map(\.name) }, "Network."),
+        integer(
+            "base-channels", \.baseChannels, 1...1024, decidesBits: true, "Channels of the first level; each level below has twice as many."
+        ),
         integer("depth", \.depth, 1...8, decidesBits: true, "Poolings from the first level to the deepest."),
         number("dropout", \.dropout, 0..<1, "Probability of dropping an element after the two deepest levels of the encoder."),
         choice("optimizer", \.optimizer, { ["adam"] }, "Optimizer."),
@@ -85,22 +97,30 @@ extension TrainingOption {
         TrainingOption(
             name: "seed", placeholder: "N", explanation: "Seed of every random decision.", decidesBits: true,
             set: { configuration, node throws(Refusal) in
-                guard let value = node.string.flatMap(UInt64.init) else { throw Refusal(allowed: "an integer from 0 to \(UInt64.max) is allowed") }
+                guard let value = node.string.flatMap(UInt64.init) else {
+                    throw Refusal(allowed: "an integer from 0 to \(UInt64.max) is allowed")
+                }
                 configuration.seed = value
             }, get: { Node("\($0.seed)") }),
         integer("checkpoint-every", \.checkpointEvery, 1...Int.max, "Steps from checkpoint to checkpoint; the last step always makes one."),
         integer("validate-every", \.validateEvery, 1...Int.max, "Steps from validation to validation; the last step always validates."),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
         TrainingOption(
-            name: "threads", placeholder: "auto|N", explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",
+            name: "threads", placeholder: "auto|N",
+            explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",
             decidesBits: false,
             set: { configuration, node throws(Refusal) in
-                if node.string == "auto" { return configuration.threads = nil }
+                if node.string == "auto" {
+                    configuration.threads = nil
+                    return
+                }
                 configuration.threads = try integer(node, in: 1...4096, or: "auto or ")
             }, get: { Node($0.threads.map { "\($0)" } ?? "auto") }),
         TrainingOption(
             name: "resume", placeholder: "auto|never|PATH",
-            explanation: "Where to go on from: the newest checkpoint of the run folder, nothing, or a checkpoint to start a new run folder from.", decidesBits: false,
+            explanation:
+                "Where to go on from: the newest checkpoint of the run folder, nothing, or a checkpoint to start a new run folder from.",
+            decidesBits: false,
             set: { configuration, node throws(Refusal) in
                 switch node.string {
                 case "auto": configuration.resume = .automatic
@@ -117,7 +137,8 @@ extension TrainingOption {
                 }
             }),
         TrainingOption(
-            name: "accept-changes", placeholder: "", explanation: "Go on though the data or the configuration differ from the checkpoint's.", decidesBits: false,
+            name: "accept-changes", placeholder: "",
+            explanation: "Go on though the data or the configuration differ from the checkpoint's.", decidesBits: false,
             set: { configuration, node throws(Refusal) in
                 guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
                 configuration.acceptChanges = value
@@ -150,7 +171,9 @@ extension TrainingOption {
     }
 
     /// The length of the run: the option given last counts.
-    private static func length(_ name: String, _ property: any Property<Int?>, clears other: any Property<Int?>, _ help: String) -> TrainingOption {
+    private static func length(_ name: String, _ property: any Property<Int?>, clears other: any Property<Int?>, _ help: String)
+        -> TrainingOption
+    {
         TrainingOption(
             name: name, placeholder: "N", explanation: help, decidesBits: false,
             set: { configuration, node throws(Refusal) in

@@ -26,7 +26,8 @@ package final class Validation {
         self.dataset = dataset
         self.communicator = communicator
         inference = try SliceInference(
-            configuration, channels: dataset.channels, height: dataset.height, width: dataset.width, device: network.device, sharing: network)
+            configuration, channels: dataset.channels, height: dataset.height, width: dataset.width, device: network.device,
+            sharing: network)
         label = .allocate(capacity: dataset.height * dataset.width)
     }
 
@@ -53,7 +54,8 @@ package final class Validation {
         var counts = scores.histogram
         try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .sum) }
         return Result(
-            loss: BatchTree.sum(losses) / Double(dataset.count * dataset.height * dataset.width), scores: SegmentationScores(histogram: counts))
+            loss: BatchTree.sum(losses) / Double(dataset.count * dataset.height * dataset.width),
+            scores: SegmentationScores(histogram: counts))
     }
 
     /// Σ max(z, 0) − t z + ln(1 + e^−|z|)

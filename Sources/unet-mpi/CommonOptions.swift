@@ -27,7 +27,9 @@ struct MessageOptions: ParsableArguments {
 
 /// Threads of a subcommand that computes.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.", valueName: "auto|N"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.", valueName: "auto|N"))
     var threads = "auto"
 
     func validate() throws {

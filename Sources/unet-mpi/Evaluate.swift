@@ -16,7 +16,9 @@ struct Evaluate: ParsableCommand {
     @Option(help: ArgumentHelp("Volume of probabilities (0 to 1) or masks.", valueName: "PATH")) var prediction: String
     @Option(help: ArgumentHelp("Volume of labels.", valueName: "PATH")) var labels: String
     @Flag(help: "One JSON object instead of a table.") var json = false
-    @Option(help: ArgumentHelp("PNG to write: image (with --images), truth and prediction side by side, for some pages.", valueName: "FILE.png"))
+    @Option(
+        help: ArgumentHelp("PNG to write: image (with --images), truth and prediction side by side, for some pages.", valueName: "FILE.png")
+    )
     var picture: String?
     @Option(help: ArgumentHelp("Volume of images, for --picture.", valueName: "PATH")) var images: String?
 
@@ -30,14 +32,17 @@ struct Evaluate: ParsableCommand {
             if communicator.rank == 0 {
                 if let picture { try Comparison(images: images, labels: labels, prediction: prediction).write(to: picture) }
                 let rows = [
-                    ("pixel_accuracy", scores.pixelAccuracy), ("pixel_error", scores.pixelError), ("dice", scores.dice), ("iou", scores.iou),
+                    ("pixel_accuracy", scores.pixelAccuracy), ("pixel_error", scores.pixelError), ("dice", scores.dice),
+                    ("iou", scores.iou),
                     ("threshold", scores.bestThreshold),
                 ]
                 if json {
                     print("{" + rows.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
                 } else {
                     for (name, value) in rows {
-                        print(name.replacingOccurrences(of: "_", with: " ").padding(toLength: 16, withPad: " ", startingAt: 0) + fixed(value, 4))
+                        print(
+                            name.replacingOccurrences(of: "_", with: " ").padding(toLength: 16, withPad: " ", startingAt: 0)
+                                + fixed(value, 4))
                     }
                 }
             }

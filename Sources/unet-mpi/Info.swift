@@ -29,8 +29,11 @@ struct Info: ParsableCommand {
     func validate() throws {
         if (path == nil) == (architecture == nil) { throw ValidationError("give either a file or --architecture") }
         if json && architecture != nil { throw ValidationError("--json is for files") }
-        guard let crop = Crop(crop), crop != .full else { throw ValidationError("--crop \(crop): a side as in 256, or height x width as in 192x256 is allowed") }
-        for (name, value, range) in [("base-channels", baseChannels, 1...1024), ("depth", depth, 1...8), ("channels", channels, 1...1024)] where !range.contains(value) {
+        guard let crop = Crop(crop), crop != .full else {
+            throw ValidationError("--crop \(crop): a side as in 256, or height x width as in 192x256 is allowed")
+        }
+        for (name, value, range) in [("base-channels", baseChannels, 1...1024), ("depth", depth, 1...8), ("channels", channels, 1...1024)]
+        where !range.contains(value) {
             throw ValidationError("--\(name) \(value): an integer from \(range.lowerBound) to \(range.upperBound) is allowed")
         }
     }
@@ -50,7 +53,9 @@ struct Info: ParsableCommand {
                 let width = fields.map(\.name.count).max()! + 2
                 for field in fields {
                     let lines = field.value.text.split(separator: "\n", omittingEmptySubsequences: false)
-                    print(field.name.replacingOccurrences(of: "_", with: " ").padding(toLength: width, withPad: " ", startingAt: 0) + (lines.first ?? ""))
+                    print(
+                        field.name.replacingOccurrences(of: "_", with: " ").padding(toLength: width, withPad: " ", startingAt: 0)
+                            + (lines.first ?? ""))
                     for line in lines.dropFirst() { print(String(repeating: " ", count: width) + line) }
                 }
             }
@@ -87,10 +92,13 @@ struct Info: ParsableCommand {
     private func describe(_ volume: VolumeReader) -> [Field] {
         var fields: [Field] = [
             ("kind", .text("volume")), ("pages", .number("\(volume.shape.pages)")), ("height", .number("\(volume.shape.height)")),
-            ("width", .number("\(volume.shape.width)")), ("channels", .number("\(volume.shape.channels)")), ("type", .text(volume.pixelType.rawValue)),
+            ("width", .number("\(volume.shape.width)")), ("channels", .number("\(volume.shape.channels)")),
+            ("type", .text(volume.pixelType.rawValue)),
         ]
         let metadata = volume.metadata
-        for (name, value) in [("pixel_width", metadata.pixelWidth), ("pixel_height", metadata.pixelHeight), ("z_spacing", metadata.zSpacing)] {
+        for (name, value) in [
+            ("pixel_width", metadata.pixelWidth), ("pixel_height", metadata.pixelHeight), ("z_spacing", metadata.zSpacing),
+        ] {
             if let value { fields.append((name, .number("\(value)"))) }
         }
         if let unit = metadata.unit { fields.append(("unit", .text(unit))) }
@@ -99,13 +107,17 @@ struct Info: ParsableCommand {
 
     private func describe(_ checkpoint: Checkpoint) -> [Field] {
         var fields: [Field] = [
-            ("kind", .text("checkpoint")), ("step", .number("\(checkpoint.progress.step)")), ("position", .number("\(checkpoint.progress.position)")),
+            ("kind", .text("checkpoint")), ("step", .number("\(checkpoint.progress.step)")),
+            ("position", .number("\(checkpoint.progress.position)")),
             ("architecture", .text(checkpoint.configuration.architecture)),
             ("parameters", .number("\(checkpoint.parameters.map(\.values.count).reduce(0, +))")),
             ("parameters_sha256", .text(checkpoint.parametersHash)), ("optimizer_sha256", .text(checkpoint.optimizerHash)),
-            ("data_fingerprint", .text(checkpoint.data.fingerprint)), ("configuration_fingerprint", .text(checkpoint.configuration.fingerprint)),
+            ("data_fingerprint", .text(checkpoint.data.fingerprint)),
+            ("configuration_fingerprint", .text(checkpoint.configuration.fingerprint)),
         ]
-        if let best = checkpoint.progress.best { fields += [("best_score", .number("\(best.score)")), ("best_step", .number("\(best.step)"))] }
+        if let best = checkpoint.progress.best {
+            fields += [("best_score", .number("\(best.score)")), ("best_step", .number("\(best.step)"))]
+        }
         fields += checkpoint.metrics.sorted { $0.key < $1.key }.map { ($0.key, .number("\($0.value)")) }
         fields.append(("layers", .texts(checkpoint.parameters.map { "\($0.name) \($0.shape)" })))
         if !json { fields.append(("configuration", .text(checkpoint.configuration.yaml))) }

@@ -15,13 +15,17 @@ struct Predict: ParsableCommand {
     @Option(help: ArgumentHelp("Checkpoint of a training.", valueName: "PATH")) var checkpoint: String
     @Option(help: ArgumentHelp("Volume of images.", valueName: "PATH")) var images: String
     @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
-    @Option(help: ArgumentHelp("Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities.", valueName: "X"))
+    @Option(
+        help: ArgumentHelp("Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities.", valueName: "X")
+    )
     var threshold: Float?
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var messages: MessageOptions
 
     func validate() throws {
-        if let threshold, !(0...1).contains(threshold) { throw ValidationError("--threshold \(threshold): a number from 0 to 1 is allowed") }
+        if let threshold, !(0...1).contains(threshold) {
+            throw ValidationError("--threshold \(threshold): a number from 0 to 1 is allowed")
+        }
     }
 
     func run() {

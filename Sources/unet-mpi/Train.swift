@@ -12,7 +12,8 @@ struct Train: ParsableCommand {
             stopped by SIGUSR1 or SIGTERM, the same command goes on from the last checkpoint of the run folder.
             """)
 
-    @Option(help: ArgumentHelp("Options from a YAML file, each under its long name; those on the command line win.", valueName: "FILE.yaml"))
+    @Option(
+        help: ArgumentHelp("Options from a YAML file, each under its long name; those on the command line win.", valueName: "FILE.yaml"))
     var config: String?
 
     @OptionGroup(title: "Training") var training: TrainingArguments

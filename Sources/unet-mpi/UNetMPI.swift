@@ -39,7 +39,8 @@ struct UNetMPI: ParsableCommand {
         let status = isParsing ? exitCode(for: error).rawValue : exitStatus(of: error)
         if LauncherRank.current != 0 {
             if status == 0 { Glibc.exit(0) }
-            // The launcher ends all ranks when rank 0 ends; had rank 0 no such error, it is this host's alone.
+            // The launcher ends all ranks by SIGTERM when rank 0 ends; had rank 0 no such error, it is this host's alone.
+            signal(SIGTERM, SIG_DFL)
             sleep(5)
             if !isParsing { Console.standardError.write("rank \(LauncherRank.current) (\(ProcessInfo.processInfo.hostName)): \(error)") }
             Glibc.exit(status)
@@ -59,7 +60,8 @@ enum LauncherRank {
     static let current: Int = {
         guard Launcher.isPresent else { return 0 }
         let environment = ProcessInfo.processInfo.environment
-        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0].flatMap { Int($0) } }
+            .first ?? 0
     }()
 
     /// For subcommands that are one process's work: the other ranks have nothing to do.

@@ -19,12 +19,15 @@ import Training
         let seed = UInt64(step)
         return Checkpoint(
             configuration: configuration, progress: progress,
-            data: .init(fingerprint: "0123", normalization: .divide(by: 255), channels: 1), metrics: ["loss": 0.1, "validation_accuracy": 2 / 3],
+            data: .init(fingerprint: "0123", normalization: .divide(by: 255), channels: 1),
+            metrics: ["loss": 0.1, "validation_accuracy": 2 / 3],
             parameters: [
                 .init(
-                    name: "conv1a.weight", shape: [count / 9, 1, 3, 3], values: testNumbers(count, seed: seed), firstMoment: testNumbers(count, seed: seed + 1),
+                    name: "conv1a.weight", shape: [count / 9, 1, 3, 3], values: testNumbers(count, seed: seed),
+                    firstMoment: testNumbers(count, seed: seed + 1),
                     secondMoment: testNumbers(count, seed: seed + 2)),
-                .init(name: "conv1a.bias", shape: [2], values: [1, -0.0], firstMoment: [.leastNonzeroMagnitude, 2], secondMoment: [3, 4]),
+                .init(
+                    name: "conv1a.bias", shape: [2], values: [1, -0.0], firstMoment: [.leastNonzeroMagnitude, 2], secondMoment: [3, 4]),
             ])
     }
 
@@ -33,7 +36,9 @@ import Training
     }
 
     func expectEqual(_ a: Checkpoint, _ b: Checkpoint, sourceLocation: SourceLocation = #_sourceLocation) {
-        #expect(a.configuration == b.configuration && a.progress == b.progress && a.data == b.data && a.metrics == b.metrics, sourceLocation: sourceLocation)
+        #expect(
+            a.configuration == b.configuration && a.progress == b.progress && a.data == b.data && a.metrics == b.metrics,
+            sourceLocation: sourceLocation)
         #expect(a.parametersHash == b.parametersHash && a.optimizerHash == b.optimizerHash, sourceLocation: sourceLocation)
         #expect(a.parameters == b.parameters, sourceLocation: sourceLocation)
     }
@@ -55,7 +60,9 @@ import Training
         _ = try store().save(checkpoint(), isBest: false)
         let dump = Process(), output = Pipe()
         dump.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        dump.arguments = ["h5dump", "-a", "/step", "-d", "/parameters/conv1a.bias", "-d", "/optimizer/second_moment/conv1a.bias", store().path(step: 600)]
+        dump.arguments = [
+            "h5dump", "-a", "/step", "-d", "/parameters/conv1a.bias", "-d", "/optimizer/second_moment/conv1a.bias", store().path(step: 600),
+        ]
         dump.standardOutput = output
         try dump.run()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
@@ -98,7 +105,12 @@ import Training
 
     @Test func otherFilesAreNamedForWhatTheyAre() throws {
         #expect(try refusal([]).contains("empty"))
-        #expect(try refusal(Array("text, not a checkpoint, but long enough that it could end in a seal: it has to be a little longer than 96 bytes for that, so here it goes on".utf8)).contains("seal"))
+        #expect(
+            try refusal(
+                Array(
+                    "text, not a checkpoint, but long enough that it could end in a seal: it has to be a little longer than 96 bytes for that, so here it goes on"
+                        .utf8)
+            ).contains("seal"))
         let other = try HDF5File(inMemoryNamed: "other")
         try other.write([Float](repeating: 1, count: 3), shape: [3], to: "/data")
         #expect(try refusal(other.image()).contains("another program's"))
@@ -131,7 +143,9 @@ import Training
         let old = checkpoint(step: 1), new = checkpoint(step: 2)
         var passed = false
         for n in 1...200 where !passed {
-            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) { try FileManager.default.removeItem(atPath: folder / name) }
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+                try FileManager.default.removeItem(atPath: folder / name)
+            }
             _ = try store().save(checkpoint(step: 0), isBest: true)
             _ = try store().save(old, isBest: false)
             let files = FaultyFiles(fault, at: n, forEver: forEver)

@@ -55,8 +55,10 @@ import Training
 
     @Test(arguments: [
         ("batch-size", "0", "from 1 to 65536"), ("batch-size", "4.5", "an integer"), ("learning-rate", "0", "above 0"),
-        ("learning-rate", "nan", "above 0"), ("dropout", "1", "below 1.0"), ("crop", "0", "full"), ("crop", "64x", "full"), ("threads", "many", "auto or"),
-        ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"), ("augment", "strongest", "standard"),
+        ("learning-rate", "nan", "above 0"), ("dropout", "1", "below 1.0"), ("crop", "0", "full"), ("crop", "64x", "full"),
+        ("threads", "many", "auto or"),
+        ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
+        ("augment", "strongest", "standard"),
         ("steps", "0", "from 1"), ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
     ])
     func refusedValues(_ name: String, _ value: String, _ allowed: String) throws {
@@ -88,11 +90,13 @@ import Training
     @Test func fingerprintCoversWhatDecidesTheBitsAndNothingElse() throws {
         let base = try configuration("")
         let same = [
-            ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"), ("validate-every", "9"), ("keep", "9"),
+            ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
+            ("validate-every", "9"), ("keep", "9"),
             ("threads", "2"), ("resume", "never"), ("accept-changes", "true"),
         ]
         let different = [
-            ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"), ("base-channels", "8"),
+            ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
+            ("base-channels", "8"),
             ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"),
         ]
         for option in same {
@@ -102,7 +106,8 @@ import Training
         for option in different {
             let changed = try configuration("", [option])
             #expect(changed.fingerprint != base.fingerprint, "\(option)")
-            #expect(changed.differences(from: base).count == 1 && changed.differences(from: base)[0].hasPrefix("\(option.0): "), "\(option)")
+            #expect(
+                changed.differences(from: base).count == 1 && changed.differences(from: base)[0].hasPrefix("\(option.0): "), "\(option)")
         }
         // Every option is in one of the two lists, or has only one value yet, or needs a partner.
         let named = Set((same + different).map(\.0) + ["validation-images", "validation-labels", "optimizer", "loss"])

@@ -32,7 +32,9 @@ final class FaultyFiles: FileOperations {
 
     func create(_ path: String) throws -> Int32 { try operation("create", path) { try files.create(path) } }
     func open(_ path: String) throws -> Int32 { try operation("open", path) { try files.open(path) } }
-    func size(of descriptor: Int32, _ path: String) throws -> Int { try operation("examine", path) { try files.size(of: descriptor, path) } }
+    func size(of descriptor: Int32, _ path: String) throws -> Int {
+        try operation("examine", path) { try files.size(of: descriptor, path) }
+    }
     func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer, _ path: String) throws -> Int {
         try operation("read", path) { try files.read(descriptor, into: bytes, path) }
     }
@@ -46,7 +48,9 @@ final class FaultyFiles: FileOperations {
         }
         return try files.write(some, to: descriptor, path)
     }
-    func synchronize(_ descriptor: Int32, _ path: String) throws { try operation("force to disk", path) { try files.synchronize(descriptor, path) } }
+    func synchronize(_ descriptor: Int32, _ path: String) throws {
+        try operation("force to disk", path) { try files.synchronize(descriptor, path) }
+    }
     func close(_ descriptor: Int32, _ path: String) throws {
         let isFault = isFault()
         try files.close(descriptor, path)

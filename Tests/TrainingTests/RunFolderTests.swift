@@ -34,7 +34,10 @@ import Training
     }
 
     @Test func aKilledOwnersLockIsTakenOver() throws {
-        try write(owner { $0.process = 999_999_999; $0.holdsFlock = true })
+        try write(
+            owner {
+                $0.process = 999_999_999; $0.holdsFlock = true
+            })
         let lock = try RunLock(folder: folder.path)
         #expect(refusal { _ = try RunLock(folder: folder.path) }.contains("process \(getpid()) on"))
         withExtendedLifetime(lock) {}
@@ -53,11 +56,17 @@ import Training
         #expect(owner { $0.processStart = "0" }.isGone(flockIsFree: false))
         #expect(owner { $0.boot = "before" }.isGone(flockIsFree: false))
         #expect(!owner { $0.host = "elsewhere" }.isGone(flockIsFree: true))
-        #expect(!owner { $0.host = "elsewhere"; $0.boot = "other" }.isGone(flockIsFree: true))
+        #expect(
+            !owner {
+                $0.host = "elsewhere"; $0.boot = "other"
+            }.isGone(flockIsFree: true))
     }
 
     @Test func anotherHostsLockNamesItAndSaysWhatToDo() throws {
-        try write(owner { $0.host = "node07"; $0.process = 12 })
+        try write(
+            owner {
+                $0.host = "node07"; $0.process = 12
+            })
         let text = refusal { _ = try RunLock(folder: folder.path) }
         #expect(text.contains("process 12 on node07") && text.contains("delete the file"), "\(text)")
     }

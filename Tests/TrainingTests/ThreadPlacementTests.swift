@@ -51,7 +51,9 @@ import Training
     }
 
     @Test func placementsTravelAsText() {
-        for placement in [ThreadPlacement.current(), placement(3, 9, quota: 1.5)] { #expect(ThreadPlacement(encoded: placement.encoded) == placement) }
+        for placement in [ThreadPlacement.current(), placement(3, 9, quota: 1.5)] {
+            #expect(ThreadPlacement(encoded: placement.encoded) == placement)
+        }
         #expect(ThreadPlacement.list("0-3,8, 10-11") == [0, 1, 2, 3, 8, 10, 11])
     }
 }

@@ -1,1 +1,0 @@
-let architectureNames = ["unet", "unet-keras"]
