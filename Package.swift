@@ -55,7 +55,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
+                "Kernels", "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -78,6 +78,6 @@ let package = Package(
             name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")],
             swiftSettings: strict),
         .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "unet-mpi", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "TestSupport"], swiftSettings: strict),
     ]
 )

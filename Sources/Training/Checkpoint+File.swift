@@ -1,0 +1,155 @@
+import Foundation
+import Imaging
+
+// A checkpoint file is an HDF5 file followed by a seal of 96 bytes. HDF5 readers ignore what follows their end of file; we read
+// nothing before the seal's hash has been verified, because libhdf5 notices almost no damage and some of it makes it crash.
+//
+//     /                       attributes: format, format_version, program_version, step, position, epoch, seed, configuration (YAML),
+//                             progress (JSON), metrics (JSON), data_fingerprint, normalization (JSON), channels, parameter_names
+//     /parameters/NAME                 float32, output channel × input channel × row × column, or channel
+//     /optimizer/first_moment/NAME     likewise
+//     /optimizer/second_moment/NAME    likewise
+//
+//     seal:  0  "UNET-MPI-SEAL-01"
+//           16  length of the HDF5 part in bytes, little endian
+//           24  zero
+//           32  SHA-256 of everything before, 64 hexadecimal digits
+
+extension Checkpoint {
+    /// The version of the layout above.
+    static let formatVersion: Int64 = 1
+    private static let formatName = "unet-mpi checkpoint"
+    private static let sealPrefix = "UNET-MPI-SEAL-", sealVersion = "01"
+    static let sealLength = 96
+
+    /// The HDF5 part and the seal.
+    package func file(named name: String) throws -> (image: [UInt8], seal: [UInt8]) {
+        let image = try hdf5(named: name)
+        return (image, Self.seal(of: image))
+    }
+
+    /// The seal for an HDF5 part.
+    package static func seal(of image: [UInt8]) -> [UInt8] {
+        var seal = Array((sealPrefix + sealVersion).utf8)
+        withUnsafeBytes(of: UInt64(image.count).littleEndian) { seal += $0 }
+        seal += [UInt8](repeating: 0, count: 8)
+        var hash = SHA256()
+        image.withUnsafeBytes { hash.update($0) }
+        seal.withUnsafeBytes { hash.update($0) }
+        return seal + Array(hash.finalize().utf8)
+    }
+
+    /// Reads and verifies a checkpoint.
+    ///
+    /// Throws `TrainingError`: `missing`, `inputOutput`, or `invalid` for a file that is damaged, cut short, no checkpoint, or of a
+    /// newer format.
+    public init(path: String) throws { try self.init(path: path, files: SystemFiles()) }
+
+    package init(path: String, files: any FileOperations) throws {
+        let file = try files.readAll(path)
+        try self.init(verified: try Self.verifiedImage(of: file, path), path)
+    }
+
+    /// Whether a file ends like a checkpoint, so that `info` can tell it from a volume.
+    public static func isCheckpoint(path: String) throws -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        let end = try file.seekToEnd()
+        guard end > UInt64(sealLength) else { return false }
+        try file.seek(toOffset: end - UInt64(sealLength))
+        return try file.read(upToCount: sealPrefix.utf8.count).map { Array($0) == Array(sealPrefix.utf8) } ?? false
+    }
+
+    /// The HDF5 part of a checkpoint file whose seal is intact.
+    private static func verifiedImage(of file: [UInt8], _ path: String) throws -> [UInt8] {
+        func invalid(_ text: String) -> TrainingError { TrainingError(.invalid, "\(path): \(text)") }
+        let seal = Array(file.suffix(sealLength)), prefix = Array(sealPrefix.utf8)
+        guard seal.count == sealLength, Array(seal.prefix(prefix.count)) == prefix else {
+            throw invalid(
+                file.isEmpty
+                    ? "the file is empty"
+                    : "not a complete checkpoint: the seal at its end is missing (cut short, or another program's file)")
+        }
+        let version = String(decoding: seal[prefix.count..<prefix.count + 2], as: UTF8.self)
+        let length = seal[16..<24].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard length == UInt64(file.count - sealLength) else {
+            throw invalid("damaged: it should hold \(length) bytes and its seal, but is \(file.count) bytes long")
+        }
+        var hash = SHA256()
+        file.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<(file.count - 64)])) }
+        guard Array(hash.finalize().utf8) == Array(seal[32...]) else {
+            throw invalid("damaged: its SHA-256 is not the one it was sealed with; use an older checkpoint")
+        }
+        guard version == sealVersion else { throw newer(path, "seal \(version)") }
+        return Array(file.dropLast(sealLength))
+    }
+
+    private static func newer(_ path: String, _ what: String) -> TrainingError {
+        TrainingError(
+            .invalid,
+            "\(path): written by a newer unet-mpi (\(what)); this is \(programVersion), which reads formats up to \(formatVersion)")
+    }
+
+    private func hdf5(named name: String) throws -> [UInt8] {
+        let file = try HDF5File(inMemoryNamed: name)
+        try file.setAttribute("format", to: Self.formatName)
+        try file.setAttribute("format_version", to: Self.formatVersion)
+        try file.setAttribute("program_version", to: programVersion)
+        try file.setAttribute("step", to: Int64(progress.step))
+        try file.setAttribute("position", to: Int64(progress.position))
+        try file.setAttribute("seed", to: configuration.seed)
+        try file.setAttribute("configuration", to: configuration.yaml)
+        try file.setAttribute("progress", to: try json(progress))
+        try file.setAttribute("metrics", to: try json(metrics))
+        try file.setAttribute("data_fingerprint", to: data.fingerprint)
+        try file.setAttribute("normalization", to: try json(data.normalization))
+        try file.setAttribute("channels", to: Int64(data.channels))
+        try file.setAttribute("parameter_names", to: parameters.map(\.name))
+        for parameter in parameters {
+            try file.write(parameter.values, shape: parameter.shape, to: "/parameters/\(parameter.name)")
+            try file.write(parameter.firstMoment, shape: parameter.shape, to: "/optimizer/first_moment/\(parameter.name)")
+            try file.write(parameter.secondMoment, shape: parameter.shape, to: "/optimizer/second_moment/\(parameter.name)")
+        }
+        return try file.image()
+    }
+
+    private init(verified image: [UInt8], _ path: String) throws {
+        let file = try HDF5File(bytes: image, name: path)
+        guard file.hasAttribute("format"), try file.text("format") == Self.formatName else {
+            throw TrainingError(.invalid, "\(path): an HDF5 file, but not a checkpoint of unet-mpi")
+        }
+        let version = try file.number("format_version", as: Int64.self)
+        guard version <= Self.formatVersion else {
+            throw Self.newer(path, "format \(version), program \((try? file.text("program_version")) ?? "unknown")")
+        }
+        configuration = try TrainingConfiguration(resolved: file.text("configuration"), from: path)
+        progress = try Self.value(file.text("progress"), path)
+        metrics = try Self.value(file.text("metrics"), path)
+        data = DataDescription(
+            fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
+            channels: Int(try file.number("channels", as: Int64.self)))
+        parameters = try file.texts("parameter_names").map { name in
+            let paths = ["/parameters", "/optimizer/first_moment", "/optimizer/second_moment"].map { "\($0)/\(name)" }
+            let shape = try file.dataset(paths[0]).shape
+            let arrays: [[Float]] = try paths.map { try file.read($0) }
+            guard arrays.allSatisfy({ $0.count == shape.reduce(1, *) }) else {
+                throw TrainingError(.invalid, "\(path): \(name) and its optimizer state differ in size")
+            }
+            return Parameter(name: name, shape: shape, values: arrays[0], firstMoment: arrays[1], secondMoment: arrays[2])
+        }
+    }
+
+    private func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    private static func value<T: Decodable>(_ text: String, _ path: String) throws -> T {
+        do {
+            return try JSONDecoder().decode(T.self, from: Data(text.utf8))
+        } catch {
+            throw TrainingError(.invalid, "\(path): cannot understand '\(text)': \(error)")
+        }
+    }
+}

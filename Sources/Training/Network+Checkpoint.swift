@@ -1,0 +1,55 @@
+import Model
+
+extension Network {
+    /// The network of a configuration for images of one size.
+    ///
+    /// Throws `NetworkError` when the size does not fit the architecture.
+    package static func graph(_ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int) throws -> Node {
+        let options = ArchitectureOptions(
+            baseChannels: configuration.baseChannels, depth: configuration.depth, dropout: Float(configuration.dropout))
+        return try Architecture.named(configuration.architecture).graph(channels: channels, height: height, width: width, options: options)
+    }
+
+    /// Parameters and optimizer state as a checkpoint holds them.
+    func parameters(with optimizer: Adam) -> [Checkpoint.Parameter] {
+        parameters.map {
+            Checkpoint.Parameter(
+                name: $0.name, shape: $0.shape, values: $0.values(in: parameterMemory.pointer),
+                firstMoment: $0.values(in: optimizer.firstMoments.baseAddress!),
+                secondMoment: $0.values(in: optimizer.secondMoments.baseAddress!))
+        }
+    }
+
+    /// Takes over a checkpoint's parameters, and its optimizer state if there is an optimizer.
+    ///
+    /// Throws `TrainingError` (`invalid`) that names the first parameter that differs, with both shapes.
+    package func restore(_ checkpoint: Checkpoint, from path: String, into optimizer: Adam? = nil) throws {
+        for (index, parameter) in parameters.enumerated() {
+            guard index < checkpoint.parameters.count, checkpoint.parameters[index].name == parameter.name else {
+                let found = index < checkpoint.parameters.count ? "has \(checkpoint.parameters[index].name) in its place" : "ends before it"
+                throw TrainingError(
+                    .invalid,
+                    "\(path): another architecture: the network's \(parameter.name) \(parameter.shape) is missing, the checkpoint \(found)")
+            }
+            let stored = checkpoint.parameters[index]
+            guard stored.shape == parameter.shape else {
+                throw TrainingError(
+                    .invalid,
+                    "\(path): another architecture: \(parameter.name) is \(stored.shape) in the checkpoint, \(parameter.shape) in the network"
+                )
+            }
+        }
+        if checkpoint.parameters.count > parameters.count {
+            throw TrainingError(
+                .invalid, "\(path): another architecture: the network has no \(checkpoint.parameters[parameters.count].name)")
+        }
+        for (parameter, stored) in zip(parameters, checkpoint.parameters) {
+            parameter.setValues(stored.values, in: parameterMemory.pointer)
+            if let optimizer {
+                parameter.setValues(stored.firstMoment, in: optimizer.firstMoments.baseAddress!)
+                parameter.setValues(stored.secondMoment, in: optimizer.secondMoments.baseAddress!)
+            }
+        }
+        optimizer?.step = checkpoint.progress.step
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+
+/// A run's folder, held by one job at a time:
+///
+///     configuration.yaml     the resolved configuration
+///     log.jsonl              one line a step
+///     checkpoints/           step-00000600.h5 …, best.h5
+///     lock                   while a job works here
+package final class RunFolder {
+    /// The folder.
+    package let path: String
+    /// Its checkpoints.
+    package let checkpoints: CheckpointStore
+    private let lock: RunLock
+    private let files: any FileOperations
+
+    /// Creates the folder if need be, takes its lock, and clears away what killed writers left.
+    package init(path: String, keep: Int, files: any FileOperations = SystemFiles()) throws {
+        let checkpoints = "\(path)/checkpoints"
+        do {
+            try FileManager.default.createDirectory(atPath: checkpoints, withIntermediateDirectories: true)
+        } catch {
+            throw TrainingError(.inputOutput, "\(path): cannot create the run folder: \(Self.reason(error))")
+        }
+        lock = try RunLock(folder: path)
+        try files.removeTemporaries(in: path)
+        self.path = path
+        self.files = files
+        self.checkpoints = CheckpointStore(folder: checkpoints, keep: keep, files: files)
+        try self.checkpoints.removeLeftovers()
+    }
+
+    /// Where the log lies.
+    package var logPath: String { "\(path)/log.jsonl" }
+
+    /// Writes `configuration.yaml`.
+    package func write(_ configuration: TrainingConfiguration) throws {
+        try Array(configuration.explainedYAML.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: "\(path)/configuration.yaml") }
+    }
+
+    /// The system's words for a Foundation error.
+    private static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+        return cause.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause.code))) : cause.localizedDescription
+    }
+}

@@ -1,0 +1,73 @@
+import Imaging
+import Kernels
+import Model
+
+/// A network that looks at whole slices of any size: they are continued by reflection to the next size that the network's poolings
+/// divide, and the result is cut back.
+package final class SliceInference {
+    /// Rows and columns of a slice.
+    package let height, width: Int
+    /// The slice, channel after channel, to be filled.
+    package let image: UnsafeMutableBufferPointer<Float>
+    /// The result of `run`: probabilities of the foreground, row after row.
+    package let probabilities: UnsafeMutableBufferPointer<Float>
+    /// The result of `run`: logits.
+    package let logits: UnsafeMutableBufferPointer<Float>
+    /// The network; its parameters may be those of another one.
+    package let network: Network
+    private let channels, paddedHeight, paddedWidth: Int
+    private let padded: UnsafeMutableBufferPointer<Float>
+    private let output: UnsafeMutableBufferPointer<Float>
+
+    /// A network for slices of this size.
+    ///
+    /// - Parameter shared: The network whose parameters to use; without it they are to be restored from a checkpoint.
+    package init(
+        _ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int, device: Device, sharing shared: Network? = nil
+    ) throws {
+        (self.channels, self.height, self.width) = (channels, height, width)
+        let multiple = 1 << configuration.depth
+        (paddedHeight, paddedWidth) = (roundedUp(height, to: multiple), roundedUp(width, to: multiple))
+        let graph = try Network.graph(configuration, channels: channels, height: paddedHeight, width: paddedWidth)
+        network = Network(graph, purpose: .inference(batch: 1), device: device, sharing: shared)
+        image = .allocate(capacity: channels * height * width)
+        probabilities = .allocate(capacity: height * width)
+        logits = .allocate(capacity: height * width)
+        padded = .allocate(capacity: channels * paddedHeight * paddedWidth)
+        output = .allocate(capacity: paddedHeight * paddedWidth)
+    }
+
+    deinit { for buffer in [image, probabilities, logits, padded, output] { buffer.deallocate() } }
+
+    /// Bytes that this takes, parameters of its own included.
+    package var memoryBytes: Int { network.memoryBytes + 4 * [image, probabilities, logits, padded, output].map(\.count).reduce(0, +) }
+
+    /// Computes logits and probabilities of `image`.
+    package func run() {
+        for channel in 0..<channels {
+            for y in 0..<paddedHeight {
+                let source = (channel * height + reflected(y, height)) * width, target = (channel * paddedHeight + y) * paddedWidth
+                for x in 0..<paddedWidth { padded[target + x] = image[source + reflected(x, width)] }
+            }
+        }
+        network.setInput(sample: 0, padded.baseAddress!)
+        network.forward()
+        network.probabilities(sample: 0, into: output.baseAddress!)
+        cut(to: probabilities)
+        network.logits(sample: 0, into: output.baseAddress!)
+        cut(to: logits)
+    }
+
+    private func cut(to result: UnsafeMutableBufferPointer<Float>) {
+        for y in 0..<height {
+            for x in 0..<width { result[y * width + x] = output[y * paddedWidth + x] }
+        }
+    }
+}
+
+/// The index inside 0 ..< count that `index` meets when the axis is mirrored at its last (and first) element: … c b | a b c d | c b a …
+package func reflected(_ index: Int, _ count: Int) -> Int {
+    if count == 1 { return 0 }
+    let period = 2 * (count - 1), place = index % period
+    return place < count ? place : period - place
+}

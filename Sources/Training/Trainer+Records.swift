@@ -1,0 +1,90 @@
+import DataParallel
+import Imaging
+import Kernels
+import Model
+
+// What a run leaves behind: log lines, validations, checkpoints, and the reasons for which it ends. Rank 0 alone writes; should it
+// fail it ends the job, while the others wait for it in the next step.
+extension Trainer {
+    /// Logs a step.
+    func record(_ outcome: StepAgreement.Outcome, _ clock: StepClock, _ report: inout ProgressReport, _ total: Int) throws {
+        (metrics["loss"], metrics["accuracy"]) = (outcome.loss, outcome.accuracy)
+        let speed = Double(configuration.batchSize) / clock.total
+        try log?.append([
+            "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(outcome.loss), "accuracy": .number(outcome.accuracy),
+            "learning_rate": .number(configuration.learningRate), "images_per_s": .number(speed), "compute_s": .number(clock.compute),
+            "exposed_communication_s": .number(clock.communication), "input_wait_s": .number(clock.inputWait),
+        ])
+        report.update(
+            progress.step,
+            "epoch \(epoch)  loss \(fixed(outcome.loss, 4))  accuracy \(fixed(outcome.accuracy, 4))  \(fixed(speed, speed < 10 ? 2 : 1)) images/s"
+        )
+    }
+
+    /// Scores the held-out slices, and saves the network if it is the best so far.
+    func validate(_ validation: Validation) throws {
+        let result = try validation.run(), scores = result.scores
+        metrics["validation_loss"] = result.loss
+        metrics["validation_accuracy"] = scores.pixelAccuracy
+        metrics["validation_dice"] = scores.dice
+        metrics["validation_iou"] = scores.iou
+        logger.notice(
+            "step \(progress.step)  validation: loss \(fixed(result.loss, 4))  accuracy \(fixed(scores.pixelAccuracy, 4))  Dice \(fixed(scores.dice, 4))  IoU \(fixed(scores.iou, 4))"
+        )
+        try log?.append([
+            "step": .count(progress.step), "epoch": .count(epoch), "validation_loss": .number(result.loss),
+            "validation_accuracy": .number(scores.pixelAccuracy), "validation_dice": .number(scores.dice),
+            "validation_iou": .number(scores.iou),
+        ])
+        if isBest(scores.pixelAccuracy) { try write(asStep: false, isBest: true) }
+    }
+
+    /// Saves the state. `stops`: on request, between the steps that save by themselves.
+    func save(stops: Bool) throws {
+        var isBest = false
+        if validation == nil && !stops {
+            let count = (progress.step - 1) % configuration.checkpointEvery + 1
+            isBest = self.isBest(-progress.lossSum / Double(count))
+        }
+        if progress.step % configuration.checkpointEvery == 0 { progress.lossSum = 0 }
+        try write(asStep: true, isBest: isBest)
+    }
+
+    private func isBest(_ score: Double) -> Bool {
+        guard score > progress.best?.score ?? -.infinity else { return false }
+        progress.best = .init(score: score, step: progress.step)
+        return true
+    }
+
+    private func write(asStep: Bool, isBest: Bool) throws {
+        guard let folder else { return }
+        let checkpoint = Checkpoint(
+            configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: network.parameters(with: optimizer))
+        for warning in try folder.checkpoints.save(checkpoint, asStep: asStep, isBest: isBest) { logger.warning("\(warning)") }
+        logger.debug("saved step \(progress.step)\(isBest ? ", the best so far" : "")")
+    }
+
+    /// Ends the run because a sample's loss is infinite or not a number.
+    func endForLoss(_ step: Int) throws {
+        try communicator.agree("computing the loss of step \(step)") {
+            let bad = zip(batch.samples, network.losses).filter { !$1.loss.isFinite }
+            if let (sample, sums) = bad.first { throw notFinite("the loss is \(sums.loss)", step, bad.map(\.0), of: sample) }
+        }
+    }
+
+    /// Ends the run because the summed gradient is infinite or not a number, though the losses are finite.
+    func endForGradient(_ step: Int) throws {
+        try communicator.agree("adding up the gradients of step \(step)") {
+            let bad = network.parameters.first { !isFinite(UnsafeMutableBufferPointer(rebasing: network.gradientValues[$0.range])) }
+            throw notFinite("the gradient of \(bad?.name ?? "the padding") is not finite", step, batch.samples, of: batch.samples[0])
+        }
+    }
+
+    private func notFinite(_ what: String, _ step: Int, _ samples: [Sample], of first: Sample) -> TrainingError {
+        let places = samples.map { "slice \($0.slice), crop \($0.crop) (position \($0.position))" }.joined(separator: "; ")
+        return TrainingError(
+            .notFinite,
+            "\(what) at step \(step), epoch \(first.epoch + 1), samples \(places); nothing of this step was saved; a smaller --learning-rate may help"
+        )
+    }
+}

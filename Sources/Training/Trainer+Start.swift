@@ -1,0 +1,160 @@
+import DataParallel
+import Foundation
+import Imaging
+import Logging
+import Model
+
+extension Trainer {
+    /// Opens the data and the run folder, builds the network, and goes back to the checkpoint that the run goes on from. A collective.
+    ///
+    /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`.
+    public convenience init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+        let plan = try ComputePlan(communicator: communicator, threads: configuration.threads)
+        let partition = try communicator.agree("sharing the batch") {
+            try BatchPartition(batch: configuration.batchSize, ranks: communicator.count)
+        }
+        let data = try TrainingData(configuration, communicator: communicator, logger: logger)
+        let start = try Start(configuration, communicator: communicator, logger: logger)
+        try self.init(configuration, data: data, start: start, plan: plan, partition: partition, communicator: communicator, logger: logger)
+    }
+
+    /// Shows what the run is going to be, from rank 0: hosts, threads, memory, batch, traffic, and what is wrong with the placement.
+    public func announce() {
+        guard communicator.rank == 0 else { return }
+        let parts = (0..<communicator.count).map { partition.range(of: $0).count }
+        let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
+        let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
+        let memory = network.memoryBytes + optimizer.memoryBytes + (validation?.memoryBytes ?? 0)
+        let shape = network.inputShape
+        let lines = [
+            "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
+            "batch of \(configuration.batchSize): \(share); \(traffic >> 10) KiB of gradients sent a step by the busiest rank",
+            "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
+                + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
+            "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
+        ]
+        if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
+        for line in plan.table + lines { logger.notice("\(line)") }
+        for warning in plan.warnings { logger.warning("\(warning)") }
+    }
+}
+
+/// The slices to train on and to validate on, opened by every rank.
+struct TrainingData {
+    let loader: SampleLoader
+    let stream: SampleStream
+    let validation: SliceDataset?
+    let description: Checkpoint.DataDescription
+
+    /// A collective.
+    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+        let (training, validation, loader) = try communicator.agree("opening the data") {
+            let whole = try SliceDataset(images: configuration.images, labels: configuration.labels)
+            guard configuration.validation < whole.count else {
+                throw TrainingError(
+                    .usage,
+                    "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices, and at least one must be left to train on"
+                )
+            }
+            let split = whole.count - configuration.validation
+            var training = whole, validation: SliceDataset?
+            if configuration.validation > 0 {
+                training = try SliceDataset(images: configuration.images, labels: configuration.labels, slices: 0..<split)
+                validation = try SliceDataset(
+                    images: configuration.images, labels: configuration.labels, slices: split..<whole.count,
+                    normalization: training.normalization)
+            } else if let images = configuration.validationImages {
+                validation = try SliceDataset(images: images, labels: configuration.validationLabels, normalization: training.normalization)
+                if validation!.channels != training.channels {
+                    throw TrainingError(
+                        .invalid, "\(images) has \(validation!.channels) channels, but \(configuration.images) has \(training.channels)")
+                }
+            }
+            let loader = try SampleLoader(
+                dataset: training, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
+            let multiple = 1 << configuration.depth
+            if loader.sampleHeight % multiple != 0 || loader.sampleWidth % multiple != 0 {
+                throw TrainingError(
+                    .usage,
+                    "--crop full: \(configuration.images) is \(training.images.shape), but --depth \(configuration.depth) needs multiples of \(multiple); --crop \(training.height / multiple * multiple)x\(training.width / multiple * multiple) fits"
+                )
+            }
+            return (training, validation, loader)
+        }
+        // Every rank opened files of these names; whether they are the same files on all hosts shows in their shapes, cheaply.
+        let shape = "\(training.count) slices of \(training.width)×\(training.height)×\(training.channels)"
+        let shapes = try communicator.allGather(shape)
+        if let other = shapes.firstIndex(where: { $0 != shapes[0] }) {
+            let text = "\(configuration.images): \(shapes[0]) on rank 0, but \(shapes[other]) on rank \(other)"
+            try communicator.agree("comparing the data") { throw TrainingError(.invalid, text) }
+        }
+        // Reading every page is for one rank.
+        let text = try communicator.agree("reading the data") {
+            guard communicator.rank == 0 else { return "" }
+            for warning in try training.labelWarnings() { logger.warning("\(warning)") }
+            return try training.fingerprint()
+        }
+        let fingerprint = try communicator.broadcast(Array(text.utf8), from: 0)
+        description = Checkpoint.DataDescription(
+            fingerprint: String(decoding: fingerprint, as: UTF8.self), normalization: training.normalization, channels: training.channels)
+        stream = SampleStream(slices: training.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
+        self.loader = loader
+        self.validation = validation
+    }
+}
+
+/// Where a run begins: rank 0's run folder, and the checkpoint that it goes on from.
+struct Start {
+    /// Rank 0's alone.
+    let folder: RunFolder?
+    /// Rank 0's alone; the others get what they need of it by `Trainer.init`.
+    let checkpoint: (Checkpoint, path: String)?
+
+    /// A collective.
+    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+        (folder, checkpoint) = try communicator.agree("opening the run folder") {
+            guard communicator.rank == 0 else { return (nil, nil) }
+            let folder = try RunFolder(path: configuration.output, keep: configuration.keep)
+            return (folder, try Self.checkpoint(configuration, folder, logger))
+        }
+    }
+
+    private static func checkpoint(_ configuration: TrainingConfiguration, _ folder: RunFolder, _ logger: Logger) throws -> (
+        Checkpoint, path: String
+    )? {
+        if configuration.resume == .never {
+            if try !folder.checkpoints.steps().isEmpty {
+                throw TrainingError(
+                    .usage, "--resume never: \(folder.path) already holds checkpoints; choose another --output, or --resume auto")
+            }
+            return nil
+        }
+        if let found = try folder.checkpoints.newest() {
+            for warning in found.warnings { logger.warning("\(warning)") }
+            return (found.checkpoint, found.path)
+        }
+        guard case .checkpoint(let path) = configuration.resume else { return nil }
+        return (try Checkpoint(path: path), path)
+    }
+
+    /// Stops with the list of what changed, unless the user accepts it.
+    static func compare(
+        _ configuration: TrainingConfiguration, _ data: Checkpoint.DataDescription, with old: Checkpoint, _ path: String, _ logger: Logger
+    ) throws {
+        var changes = configuration.differences(from: old.configuration)
+        if data.channels != old.data.channels { changes.append("channels of the images: \(data.channels), was \(old.data.channels)") }
+        if data.normalization != old.data.normalization {
+            changes.append("normalization: \(data.normalization), was \(old.data.normalization)")
+        }
+        if data.fingerprint != old.data.fingerprint { changes.append("the pixels of \(configuration.images) or \(configuration.labels)") }
+        if changes.isEmpty { return }
+        let list = changes.joined(separator: "; ")
+        guard configuration.acceptChanges else {
+            throw TrainingError(
+                .usage,
+                "\(path) was made with other settings, so going on would not give the same network. Changed: \(list). To go on all the same add --accept-changes; to start anew choose another --output"
+            )
+        }
+        logger.warning("going on in spite of changes: \(list)")
+    }
+}

@@ -1,0 +1,174 @@
+import DataParallel
+import Foundation
+import Imaging
+import Kernels
+import Logging
+import Model
+
+/// The training of one network by all ranks together.
+///
+///     volume → slices → sampler → augmentation → batch → forward → loss → backward → allreduce → optimizer → checkpoint
+///
+/// Configuration, seed and global batch decide the bits of the parameters after every step; the number of ranks and threads, and
+/// kills in between, do not.
+public final class Trainer {
+    /// How `run` ended.
+    public enum Outcome: Equatable, Sendable {
+        /// All steps are done.
+        case finished
+        /// A signal asked to stop; the state is saved.
+        case stopped
+    }
+
+    let configuration: TrainingConfiguration
+    let communicator: Communicator
+    let logger: Logger
+    let plan: ComputePlan
+    /// Rank 0's alone.
+    let folder: RunFolder?
+    var log: TrainingLog?
+    /// The checkpoint that the run goes on from; rank 0's alone.
+    let resumedFrom: String?
+    let data: Checkpoint.DataDescription
+    let stream: SampleStream
+    let partition: BatchPartition
+    let network: Network
+    let batch: SampleBatch
+    let optimizer: Adam
+    let reducer: GradientReducer
+    let agreement: StepAgreement
+    let validation: Validation?
+    var progress: TrainingProgress
+    var metrics: [String: Double] = [:]
+
+    init(
+        _ configuration: TrainingConfiguration, data: TrainingData, start: Start, plan: ComputePlan, partition: BatchPartition,
+        communicator: Communicator, logger: Logger
+    ) throws {
+        (self.configuration, self.plan, self.partition, self.communicator, self.logger) = (
+            configuration, plan, partition, communicator, logger
+        )
+        self.data = data.description
+        stream = data.stream
+        folder = start.folder
+        let local = partition.range(of: communicator.rank)
+        let network = try communicator.agree("building the network") {
+            let graph = try Network.graph(
+                configuration, channels: data.description.channels, height: data.loader.sampleHeight, width: data.loader.sampleWidth)
+            let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
+            return Network(graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device)
+        }
+        self.network = network
+        batch = SampleBatch(loader: data.loader, network: network)
+        optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
+        reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
+        agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
+        validation = try communicator.agree("building the network for validation") {
+            try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
+        }
+        resumedFrom = start.checkpoint?.path
+        progress = try Self.restore(start, network, optimizer, communicator) { checkpoint, path in
+            try Start.compare(configuration, data.description, with: checkpoint, path, logger)
+        }
+        if progress.step == 0 { network.initializeParameters(seed: configuration.seed) }
+        metrics = start.checkpoint?.0.metrics ?? [:]
+        try folder?.write(configuration)
+        log = try folder.map { try TrainingLog(path: $0.logPath, cutBackTo: progress.step) }
+    }
+
+    /// Puts network and optimizer into the state of the checkpoint, if there is one: rank 0 has read it.
+    private static func restore(
+        _ start: Start, _ network: Network, _ optimizer: Adam, _ communicator: Communicator, check: (Checkpoint, String) throws -> Void
+    ) throws -> TrainingProgress {
+        guard try communicator.broadcast(start.checkpoint == nil ? 0 : 1, from: 0) == 1 else { return TrainingProgress() }
+        var text: [UInt8] = []
+        try communicator.agree("taking over the checkpoint") {
+            guard let (checkpoint, path) = start.checkpoint else { return }
+            try network.restore(checkpoint, from: path, into: optimizer)
+            try check(checkpoint, path)
+            text = Array(try JSONEncoder().encode(checkpoint.progress))
+        }
+        for buffer in [network.parameterValues, optimizer.firstMoments, optimizer.secondMoments] {
+            try communicator.broadcast(buffer, from: 0)
+        }
+        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(communicator.broadcast(text, from: 0)))
+        optimizer.step = progress.step
+        return progress
+    }
+
+    /// Updates in all.
+    public var totalSteps: Int {
+        if let steps = configuration.steps { return steps }
+        let remaining = max(0, (configuration.epochs ?? 0) * stream.epochLength - progress.position)
+        return progress.step + (remaining + configuration.batchSize - 1) / configuration.batchSize
+    }
+
+    /// Trains until all steps are done or a signal asks to stop; a collective.
+    ///
+    /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`. The run folder then holds the last checkpoint.
+    public func run() throws -> Outcome {
+        let total = totalSteps
+        if progress.step >= total {
+            logger.notice("finished already: \(progress.step) of \(total) steps are done; a larger --steps or --epochs goes on")
+            return .finished
+        }
+        let local = partition.range(of: communicator.rank), pixels = network.outputShape.height * network.outputShape.width
+        var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
+        while progress.step < total {
+            var clock = StepClock()
+            let step = progress.step + 1, first = progress.position + local.lowerBound
+            try communicator.agree("reading the samples of step \(step)") {
+                try batch.load(local.map { stream.sample(at: progress.position + $0) })
+            }
+            clock.mark(\.inputWait)
+            network.forward(training: true, seed: configuration.seed, firstPosition: first)
+            network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+            let parameters = checksum(network.parameterValues)
+            clock.mark(\.compute)
+            let outcome = try agreement.exchange(
+                step: step, checksum: parameters, signal: StopRequest.received, losses: network.losses, pixels: pixels)
+            if !outcome.isFinite { try endForLoss(step) }
+            clock.mark(\.communication)
+            network.backward(training: true, seed: configuration.seed, firstPosition: first)
+            clock.mark(\.compute)
+            let gradients = network.gradientValues.baseAddress!
+            try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
+            clock.mark(\.communication)
+            if !isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount)) { try endForGradient(step) }
+            optimizer.update(on: plan.device, parameters: network.parameterMemory.pointer, gradients: gradients)
+            clock.mark(\.compute)
+
+            progress.step = step
+            progress.position += configuration.batchSize
+            progress.lossSum += outcome.loss
+            try record(outcome, clock, &report, total)
+            let isLast = step == total, stops = outcome.signal != 0
+            if let validation, isLast || step % configuration.validateEvery == 0 { try validate(validation) }
+            if isLast || stops || step % configuration.checkpointEvery == 0 { try save(stops: stops && !isLast) }
+            if stops && !isLast {
+                logger.notice(
+                    "stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")
+                return .stopped
+            }
+        }
+        return .finished
+    }
+
+    /// The epoch that the last sample of the last step belonged to, counted from 1.
+    var epoch: Int { progress.position == 0 ? 1 : (progress.position - 1) / stream.epochLength + 1 }
+}
+
+/// Where the time of a step goes, in seconds.
+struct StepClock {
+    var inputWait = 0.0, compute = 0.0, communication = 0.0
+    private var last = ContinuousClock.now
+
+    /// Adds the time since the last mark to one of the kinds.
+    mutating func mark(_ kind: WritableKeyPath<StepClock, Double>) {
+        let now = ContinuousClock.now
+        self[keyPath: kind] += (now - last) / .seconds(1)
+        last = now
+    }
+
+    var total: Double { inputWait + compute + communication }
+}

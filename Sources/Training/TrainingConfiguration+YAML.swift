@@ -1,0 +1,121 @@
+import Foundation
+import Imaging
+import Yams
+
+extension TrainingConfiguration {
+    /// Sets every option that the YAML text names.
+    mutating func apply(yaml: String, from path: String) throws {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            let text = "\(error)".split(whereSeparator: \.isNewline).first ?? ""
+            throw TrainingError(.invalid, "\(path): not valid YAML: \(text)")
+        }
+        guard let root else { return }  // an empty file, or nothing but comments
+        guard let mapping = root.mapping else { throw TrainingError(.invalid, "\(path): expected lines of the form 'option: value'") }
+        for (key, value) in mapping {
+            let name = key.string ?? ""
+            let place = key.mark.map { "\(path), line \($0.line)" } ?? path
+            guard let option = TrainingOption.all.first(where: { $0.name == name }) else {
+                throw TrainingError(
+                    .usage, "\(place): unknown option '\(name)'\(suggestion(for: name, among: TrainingOption.all.map(\.name)))")
+            }
+            do {
+                try option.set(&self, value)
+            } catch {
+                throw TrainingError(.usage, "\(place): \(name): \(value.string.map { "\($0): " } ?? "")\(error.allowed)")
+            }
+        }
+    }
+
+    /// The configuration as YAML that `--config` reads, a line for each option.
+    public var yaml: String { entries.map { $0.yaml + "\n" }.joined() }
+
+    /// The same with the options' explanations.
+    var explainedYAML: String {
+        "# The resolved configuration of this run; train --config reads it.\n"
+            + entries.map { "\n# \($0.option.explanation)\n\($0.yaml)\n" }.joined()
+    }
+
+    private var entries: [(option: TrainingOption, yaml: String)] {
+        TrainingOption.all.compactMap { option in option.get(self).map { (option, serialized(Node([(Node(option.name), $0)]))) } }
+    }
+}
+
+extension TrainingOption {
+    /// The name of a preset, or a mapping of the items that are on.
+    static func augmentation(_ node: Node) throws(Refusal) -> AugmentationConfiguration {
+        do {
+            let value = try YAMLDecoder().decode(AugmentationConfiguration.self, from: node)
+            try value.validate()
+            return value
+        } catch let error as AugmentationError {
+            throw Refusal(allowed: error.description)
+        } catch let error as DecodingError {
+            throw Refusal(allowed: error.line)
+        } catch {
+            throw Refusal(allowed: "\(error)".split(whereSeparator: \.isNewline).joined(separator: " "))
+        }
+    }
+
+    static func augmentationNode(_ value: AugmentationConfiguration) -> Node {
+        if value == .none { return Node("none") }
+        guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text), node.mapping != nil else {
+            preconditionFailure("AugmentationConfiguration does not encode as a mapping: \(value)")
+        }
+        return plain(node)
+    }
+
+    /// The encoder writes 0.5 as 5e-1; people do not.
+    private static func plain(_ node: Node) -> Node {
+        switch node {
+        case .mapping(let mapping): Node(mapping.map { ($0.key, plain($0.value)) })
+        case .scalar(let scalar) where scalar.string.contains("e"): Double(scalar.string).map { Node("\($0)") } ?? node
+        default: node
+        }
+    }
+}
+
+extension DecodingError {
+    /// One line: where, and what is wrong.
+    fileprivate var line: String {
+        let (context, what): (Context, String) =
+            switch self {
+            case .typeMismatch(let type, let context), .valueNotFound(let type, let context): (context, "expected a value of type \(type)")
+            case .keyNotFound(let key, let context): (context, "'\(key.stringValue)' is missing")
+            case .dataCorrupted(let context): (context, context.debugDescription)
+            @unknown default: (Context(codingPath: [], debugDescription: ""), "\(self)")
+            }
+        return (context.codingPath.map(\.stringValue) + [what]).joined(separator: ": ")
+    }
+}
+
+/// YAML text without the final line break.
+func serialized(_ node: Node) -> String {
+    guard let text = try? Yams.serialize(node: node, width: -1) else { preconditionFailure("cannot serialize \(node)") }
+    return text.trimmingCharacters(in: .newlines)
+}
+
+/// `; did you mean 'batch-size'?`, or the whole list when nothing is near.
+func suggestion(for name: String, among known: [String]) -> String {
+    let nearest = known.map { (editDistance(name, $0), $0) }.min { $0.0 < $1.0 }
+    if let nearest, nearest.0 <= max(2, name.count / 2) { return "; did you mean '\(nearest.1)'?" }
+    return "; known are \(known.joined(separator: ", "))"
+}
+
+/// Levenshtein's distance: how many characters must be inserted, deleted or replaced.
+func editDistance(_ a: String, _ b: String) -> Int {
+    let b = Array(b)
+    var row = Array(0...b.count)
+    for (i, character) in a.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for j in b.indices {
+            let substituted = diagonal + (character == b[j] ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
+        }
+    }
+    return row[b.count]
+}

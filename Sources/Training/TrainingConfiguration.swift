@@ -1,0 +1,129 @@
+import Foundation
+import Imaging
+
+/// Everything that decides what a training run is. `TrainingOption.all` gives each property its name on the command line and in
+/// YAML, its default, its range and its help.
+public struct TrainingConfiguration: Codable, Equatable, Sendable {
+    /// Where training goes on from.
+    public enum Resume: Codable, Equatable, Sendable {
+        /// The newest valid checkpoint of the run folder, or the beginning.
+        case automatic
+        /// The beginning; a run folder that already holds checkpoints is refused.
+        case never
+        /// This checkpoint, unless the run folder holds its own.
+        case checkpoint(String)
+    }
+
+    /// Volume of images.
+    public var images = ""
+    /// Volume of labels, a page for each of the images.
+    public var labels = ""
+    /// How many of the last slices are held out for validation.
+    public var validation = 0
+    /// Volume of images to validate on instead, with its labels.
+    public var validationImages: String?
+    /// Labels of `validationImages`.
+    public var validationLabels: String?
+    /// Run folder.
+    public var output = ""
+    /// Passes over the training slices; `nil` when `steps` is given.
+    public var epochs: Int? = 100
+    /// Updates in all; `nil` when `epochs` is given.
+    public var steps: Int?
+    /// Samples in an update, over all ranks.
+    public var batchSize = 8
+    /// What part of a slice a sample shows.
+    public var crop = Crop.square(256)
+    /// Samples drawn from each slice in an epoch.
+    public var cropsPerSlice = 1
+    /// How samples are varied.
+    public var augment = AugmentationConfiguration.standard
+    /// Name of the network.
+    public var architecture = "unet"
+    /// Channels of the network's first level.
+    public var baseChannels = 64
+    /// Poolings from the first level to the deepest.
+    public var depth = 4
+    /// Probability of dropping an element after the two deepest levels of the encoder.
+    public var dropout = 0.5
+    /// Name of the optimizer.
+    public var optimizer = "adam"
+    /// Step size of the optimizer.
+    public var learningRate = 1e-4
+    /// Name of the loss.
+    public var loss = "bce"
+    /// Seed of every random decision.
+    public var seed: UInt64 = 0
+    /// Steps from checkpoint to checkpoint.
+    public var checkpointEvery = 100
+    /// Steps from validation to validation.
+    public var validateEvery = 100
+    /// Checkpoints kept, beside the best one.
+    public var keep = 3
+    /// Threads of each rank; `nil` is worked out from the affinity mask.
+    public var threads: Int?
+    /// Where to go on from.
+    public var resume = Resume.automatic
+    /// Whether a run goes on though its data or configuration changed.
+    public var acceptChanges = false
+
+    /// The defaults.
+    public init() {}
+
+    /// A configuration from a YAML file and options that win over it, `--name value` as (name, value).
+    ///
+    /// Errors are `TrainingError`s of kind `usage` (unknown option, out of range, contradiction) that name the option, and the
+    /// line of the file where it stands; a file that is not YAML is `invalid`, one that cannot be read `missing` or `inputOutput`.
+    public init(file: String?, options: [(name: String, value: String)]) throws {
+        self.init()
+        if let file {
+            let bytes = try SystemFiles().readAll(file)
+            try apply(yaml: String(decoding: bytes, as: UTF8.self), from: file)
+        }
+        for (name, value) in options { try TrainingOption.named(name).apply(value, to: &self) }
+        try validate()
+    }
+
+    /// A configuration as it was written by `yaml`.
+    init(resolved yaml: String, from path: String) throws {
+        self.init()
+        try apply(yaml: yaml, from: path)
+    }
+
+    /// What no single option can say.
+    func validate() throws {
+        for (name, value) in [("images", images), ("labels", labels), ("output", output)] where value.isEmpty {
+            throw TrainingError(.usage, "--\(name) is missing (on the command line or in the --config file)")
+        }
+        if (validationImages == nil) != (validationLabels == nil) {
+            throw TrainingError(.usage, "--validation-images and --validation-labels need each other")
+        }
+        if validationImages != nil && validation > 0 {
+            throw TrainingError(.usage, "--validation holds slices out of --images; it contradicts --validation-images")
+        }
+        let multiple = 1 << depth, (height, width) = crop.size(height: 0, width: 0)  // full: the volume's size is checked when it is known
+        if height % multiple != 0 || width % multiple != 0 {
+            let next = roundedUp(max(height, width), to: multiple)
+            throw TrainingError(
+                .usage, "--crop \(crop) is not a multiple of \(multiple), which --depth \(depth) needs; the next is \(next)")
+        }
+    }
+
+    /// SHA-256 over everything that decides the bits of the parameters, as 64 hexadecimal digits. Paths, cadences, the length
+    /// of the run, ranks and threads are not part of it; the data has its own fingerprint.
+    public var fingerprint: String {
+        let text = TrainingOption.all.filter(\.decidesBits).map { "\($0.name)=\($0.text(of: self))\n" }.joined()
+        return Array(text.utf8).withUnsafeBytes { SHA256.hash($0) }
+    }
+
+    /// The options that decide the bits and that differ from those of `other`, one line each: `batch-size: 8, was 4`.
+    public func differences(from other: TrainingConfiguration) -> [String] {
+        TrainingOption.all.filter(\.decidesBits).compactMap { option in
+            let (now, then) = (option.text(of: self), option.text(of: other))
+            return now == then ? nil : "\(option.name): \(now), was \(then)"
+        }
+    }
+}
+
+/// The smallest multiple of `multiple` that is not below `value`.
+func roundedUp(_ value: Int, to multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

@@ -1,0 +1,64 @@
+import Foundation
+
+/// The run's `log.jsonl`: one JSON object a line, one line a step, and one for each validation.
+///
+/// Keys of a step: `step` (updates done), `epoch`, `loss` (mean over the global batch), `accuracy` (pixels on the right side of
+/// 0.5), `learning_rate`, `images_per_s`, `compute_s`, `exposed_communication_s`, `input_wait_s`. Keys of a validation: `step`,
+/// `epoch`, `validation_loss`, `validation_accuracy`, `validation_dice`, `validation_iou`. Losses and scores have the same bits
+/// for any number of ranks and threads; times do not.
+package final class TrainingLog {
+    private let path: String
+    private let descriptor: Int32
+
+    /// Opens the log for appending, after cutting it back to what had been logged when `step` updates were done.
+    package init(path: String, cutBackTo step: Int, files: any FileOperations = SystemFiles()) throws {
+        self.path = path
+        if FileManager.default.fileExists(atPath: path) {
+            let old = try files.readAll(path)
+            let kept = Self.lines(of: old, upTo: step)
+            if kept != old { try kept.withUnsafeBytes { try files.writeAtomically([$0], to: path) } }
+        }
+        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        if descriptor < 0 { throw TrainingError.system("open", path) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Appends one line. The whole line goes out in one call, so that a reader never sees half of it.
+    package func append(_ fields: KeyValuePairs<String, Value>) throws {
+        let line = "{" + fields.map { "\"\($0)\":\($1.text)" }.joined(separator: ",") + "}\n"
+        try Array(line.utf8).withUnsafeBytes { bytes in
+            var written = 0
+            while written < bytes.count {
+                written += try SystemFiles().write(UnsafeRawBufferPointer(rebasing: bytes[written...]), to: descriptor, path)
+            }
+        }
+    }
+
+    /// A number in a log line.
+    package enum Value: ExpressibleByIntegerLiteral {
+        case count(Int)
+        case number(Double)
+
+        package init(integerLiteral value: Int) { self = .count(value) }
+
+        /// JSON knows no infinities; the shortest text that reads back as the same number otherwise.
+        var text: String {
+            switch self {
+            case .count(let value): "\(value)"
+            case .number(let value): value.isFinite ? "\(value)" : "null"
+            }
+        }
+    }
+
+    /// The complete lines whose step is at most `step`; a line that a kill cut short is dropped.
+    static func lines(of log: [UInt8], upTo step: Int) -> [UInt8] {
+        struct Line: Decodable { var step: Int }
+        var kept: [UInt8] = []
+        for line in log.split(separator: UInt8(ascii: "\n")) {
+            guard let entry = try? JSONDecoder().decode(Line.self, from: Data(line)), entry.step <= step else { continue }
+            kept += line + [UInt8(ascii: "\n")]
+        }
+        return kept
+    }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import Training
+
+/// `unet-mpi merge`
+struct Merge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Joins the slices of a folder into one volume.",
+        discussion: """
+            unet-mpi merge slices --output train-volume.tif
+
+            takes the .tif, .tiff, .png and .npy files in natural order: 2.tif before 10.tif.
+            """)
+
+    @Argument(help: "Folder of slices.") var folder: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @OptionGroup var messages: MessageOptions
+
+    func run() throws {
+        LauncherRank.leaveUnlessFirst()
+        let count = try SliceFiles.merge(folder, into: output)
+        messages.logger().notice("wrote \(output), \(count) pages")
+    }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Imaging
+import Training
+
+/// `unet-mpi sample`
+struct Sample: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes a small synthetic electron-microscopy volume with labels, to try everything without a download.",
+        discussion: """
+            unet-mpi sample --output data
+
+            writes train-volume.tif, train-labels.tif, test-volume.tif and test-labels.tif into the folder: cells (label 255) divided by dark \
+            membranes (label 0).
+            """)
+
+    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
+    @Option(help: "Pages of the training volume.") var trainingPages = 20
+    @Option(help: "Pages of the test volume.") var testPages = 10
+    @Option(help: "Rows of a page, in pixels.") var height = 256
+    @Option(help: "Columns of a page, in pixels.") var width = 256
+    @Option(help: "Seed of the tissue.") var seed: UInt64 = 0
+    @OptionGroup var messages: MessageOptions
+
+    func validate() throws {
+        let sizes = [("training-pages", trainingPages), ("test-pages", testPages), ("height", height), ("width", width)]
+        for (name, value) in sizes where !(1...16384).contains(value) {
+            throw ValidationError("--\(name) \(value): an integer from 1 to 16384 is allowed")
+        }
+    }
+
+    func run() throws {
+        LauncherRank.leaveUnlessFirst()
+        try SyntheticSample.write(to: output, trainingPages: trainingPages, testPages: testPages, height: height, width: width, seed: seed)
+        messages.logger().notice("wrote train-volume.tif, train-labels.tif, test-volume.tif and test-labels.tif into \(output)")
+    }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import Training
+
+/// `unet-mpi train`
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains a network.",
+        discussion: """
+            mpirun -np 8 unet-mpi train --images train-volume.tif --labels train-labels.tif --validation 4 --output runs/isbi
+
+            The same configuration, seed and batch size give the same network, bit for bit, on any number of ranks and threads. Killed, or \
+            stopped by SIGUSR1 or SIGTERM, the same command goes on from the last checkpoint of the run folder.
+            """)
+
+    @Option(
+        help: ArgumentHelp("Options from a YAML file, each under its long name; those on the command line win.", valueName: "FILE.yaml"))
+    var config: String?
+
+    @OptionGroup(title: "Training") var training: TrainingArguments
+    @OptionGroup var messages: MessageOptions
+
+    func run() throws {
+        StopRequest.install()
+        let configuration = try TrainingConfiguration(file: config, options: training.given)
+        runOnAllRanks { communicator in
+            let logger = messages.logger(rank: communicator.rank)
+            let trainer = try Trainer(configuration, communicator: communicator, logger: logger)
+            trainer.announce()
+            return try trainer.run() == .stopped ? 75 : 0
+        }
+    }
+}
+
+/// The options of `TrainingOption.all`. Their names, help and meaning stand there; a test compares the two.
+struct TrainingArguments: ParsableArguments {
+    @Option(help: .training("images")) var images: String?
+    @Option(help: .training("labels")) var labels: String?
+    @Option(help: .training("validation")) var validation: String?
+    @Option(help: .training("validation-images")) var validationImages: String?
+    @Option(help: .training("validation-labels")) var validationLabels: String?
+    @Option(help: .training("output")) var output: String?
+    @Option(help: .training("epochs")) var epochs: String?
+    @Option(help: .training("steps")) var steps: String?
+    @Option(help: .training("batch-size")) var batchSize: String?
+    @Option(help: .training("crop")) var crop: String?
+    @Option(help: .training("crops-per-slice")) var cropsPerSlice: String?
+    @Option(help: .training("augment")) var augment: String?
+    @Option(help: .training("architecture")) var architecture: String?
+    @Option(help: .training("base-channels")) var baseChannels: String?
+    @Option(help: .training("depth")) var depth: String?
+    @Option(help: .training("dropout")) var dropout: String?
+    @Option(help: .training("optimizer")) var optimizer: String?
+    @Option(help: .training("learning-rate")) var learningRate: String?
+    @Option(help: .training("loss")) var loss: String?
+    @Option(help: .training("seed")) var seed: String?
+    @Option(help: .training("checkpoint-every")) var checkpointEvery: String?
+    @Option(help: .training("validate-every")) var validateEvery: String?
+    @Option(help: .training("keep")) var keep: String?
+    @Option(help: .training("threads")) var threads: String?
+    @Option(help: .training("resume")) var resume: String?
+    @Flag(help: .training("accept-changes")) var acceptChanges = false
+
+    /// The options that were given, as (name, value).
+    var given: [(name: String, value: String)] {
+        // The parser keeps the value of `batchSize`, the option `batch-size`, in a child called `_batchSize`.
+        Mirror(reflecting: self).children.compactMap { child in
+            let name = (child.label ?? "").dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+            if let option = child.value as? Option<String?> { return option.wrappedValue.map { (name, $0) } }
+            if let flag = child.value as? Flag<Bool> { return flag.wrappedValue ? (name, "true") : nil }
+            return nil
+        }
+    }
+
+    func validate() throws {
+        if epochs != nil && steps != nil { throw ValidationError("--epochs and --steps contradict each other") }
+    }
+}
+
+extension ArgumentHelp {
+    /// The help of a training option.
+    static func training(_ name: String) -> ArgumentHelp {
+        let option = TrainingOption.all.first { $0.name == name }!
+        return ArgumentHelp(stringLiteral: option.help).with(valueName: option.placeholder)
+    }
+
+    private func with(valueName: String) -> ArgumentHelp {
+        var copy = self
+        copy.valueName = valueName.isEmpty ? nil : valueName
+        return copy
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Testing
+import Training
+
+@Suite struct ConfigurationTests {
+    let folder = TemporaryFolder()
+    let required = [("images", "a.tif"), ("labels", "b.tif"), ("output", "run")]
+
+    func configuration(_ yaml: String, _ options: [(String, String)] = []) throws -> TrainingConfiguration {
+        let path = folder.file("c.yaml", yaml)
+        return try TrainingConfiguration(file: path, options: (required + options).map { (name: $0.0, value: $0.1) })
+    }
+
+    func refusal(_ yaml: String, _ options: [(String, String)] = []) -> String {
+        do {
+            _ = try configuration(yaml, options)
+            return "accepted"
+        } catch { return "\(error)" }
+    }
+
+    @Test func optionsWinOverTheFile() throws {
+        let c = try configuration("batch-size: 4\nseed: 7\nepochs: 3\n", [("batch-size", "6"), ("steps", "20")])
+        #expect(c.batchSize == 6 && c.seed == 7 && c.steps == 20 && c.epochs == nil)
+    }
+
+    @Test func whatIsWrittenReadsBack() throws {
+        let c = try configuration(
+            """
+            crop: 192x256
+            augment:
+              rotation: { degrees: 5, probability: 1 }
+              flips: {}
+            learning-rate: 3e-05
+            threads: 3
+            resume: old run/checkpoints/step-00000100.h5
+            accept-changes: true
+            validation-images: "v: 1.tif"
+            validation-labels: '#l.tif'
+            seed: 18446744073709551615
+            """)
+        let path = folder.file("again.yaml", c.yaml)
+        #expect(try TrainingConfiguration(file: path, options: []) == c)
+        for preset in ["none", "standard"] {
+            let c = try configuration("augment: \(preset)")
+            #expect(try TrainingConfiguration(file: folder.file("again.yaml", c.yaml), options: []) == c)
+        }
+    }
+
+    @Test func unknownOptionIsNamedWithTheNearestOne() {
+        #expect(refusal("seed: 1\nbatchsize: 4\n").hasSuffix("c.yaml, line 2: unknown option 'batchsize'; did you mean 'batch-size'?"))
+        #expect(refusal("learning_rate: 4\n").hasSuffix("did you mean 'learning-rate'?"))
+        #expect(refusal("kep: 4\n").hasSuffix("did you mean 'keep'?"))
+        #expect(refusal("zzzzzz: 4\n").contains("known are images, labels"))
+    }
+
+    @Test(arguments: [
+        ("batch-size", "0", "from 1 to 65536"), ("batch-size", "4.5", "an integer"), ("learning-rate", "0", "above 0"),
+        ("learning-rate", "nan", "above 0"), ("dropout", "1", "below 1.0"), ("crop", "0", "full"), ("crop", "64x", "full"),
+        ("threads", "many", "auto or"),
+        ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
+        ("augment", "strongest", "standard"),
+        ("steps", "0", "from 1"), ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
+    ])
+    func refusedValues(_ name: String, _ value: String, _ allowed: String) throws {
+        for (yaml, options) in [("\(name): \(value)", []), ("", [(name, value)])] {
+            let text = refusal(yaml, options)
+            #expect(text.contains(name) && text.contains(allowed) && !text.contains("\n"), "\(text)")
+        }
+        #expect(throws: TrainingError.self) { try configuration("", [(name, value)]) }
+    }
+
+    @Test func contradictionsAreRefused() {
+        #expect(refusal("validation-images: v.tif").contains("need each other"))
+        #expect(refusal("validation: 2\nvalidation-images: v.tif\nvalidation-labels: l.tif").contains("contradicts"))
+        #expect(throws: TrainingError.self) { try TrainingConfiguration(file: nil, options: []) }
+    }
+
+    @Test func brokenFiles() {
+        #expect(refusal("a: [1").contains("not valid YAML"))
+        #expect(refusal("- 1\n- 2\n").contains("expected lines"))
+        #expect(refusal("seed: 1\nseed: 2\n").contains("c.yaml"))
+        #expect(refusal("augment: { rotatoin: { degrees: 3 } }").contains("rotatoin"))
+        #expect(refusal("augment: { rotation: { degrees: 300 } }").contains("rotation.degrees"))
+        #expect(throws: Never.self) { try configuration("# nothing\n") }
+        #expect {
+            try TrainingConfiguration(file: folder.path + "/none.yaml", options: [])
+        } throws: { ($0 as? TrainingError)?.kind == .missing }
+    }
+
+    @Test func fingerprintCoversWhatDecidesTheBitsAndNothingElse() throws {
+        let base = try configuration("")
+        let same = [
+            ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
+            ("validate-every", "9"), ("keep", "9"),
+            ("threads", "2"), ("resume", "never"), ("accept-changes", "true"),
+        ]
+        let different = [
+            ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
+            ("base-channels", "8"),
+            ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"),
+        ]
+        for option in same {
+            let changed = try configuration("", [option])
+            #expect(changed.fingerprint == base.fingerprint && changed.differences(from: base).isEmpty, "\(option)")
+        }
+        for option in different {
+            let changed = try configuration("", [option])
+            #expect(changed.fingerprint != base.fingerprint, "\(option)")
+            #expect(
+                changed.differences(from: base).count == 1 && changed.differences(from: base)[0].hasPrefix("\(option.0): "), "\(option)")
+        }
+        // Every option is in one of the two lists, or has only one value yet, or needs a partner.
+        let named = Set((same + different).map(\.0) + ["validation-images", "validation-labels", "optimizer", "loss"])
+        #expect(Set(TrainingOption.all.map(\.name)) == named)
+        #expect(try configuration("batch-size: 4").differences(from: base) == ["batch-size: 4, was 8"])
+    }
+}

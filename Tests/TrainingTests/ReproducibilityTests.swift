@@ -1,0 +1,161 @@
+import Foundation
+import Testing
+
+/// Configuration, seed and batch decide the bits; ranks, threads and kills do not.
+@Suite(.serialized) struct ReproducibilityTests {
+    let volume = try! SmallVolume()
+
+    /// The parameters, the optimizer's state and the scores of a checkpoint.
+    func state(_ output: String, step: Int) throws -> [String: String] {
+        try Program.info(volume.checkpoint(output, step: step)).filter {
+            ["parameters_sha256", "optimizer_sha256", "loss", "validation_loss"].contains($0.key)
+        }
+    }
+
+    func train(_ arguments: [String], ranks: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let outcome = try Program.run(arguments, ranks: ranks, sourceLocation: sourceLocation)
+        #expect(outcome.status == 0, "\(outcome.errors)", sourceLocation: sourceLocation)
+    }
+
+    /// Losses and scores of the log, without times.
+    func logged(_ output: String) throws -> [[String: Double]] {
+        try String(contentsOfFile: volume.folder / "\(output)/log.jsonl", encoding: .utf8).split(separator: "\n").map { line in
+            let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Double])
+            return object.filter { !$0.key.hasSuffix("_s") }
+        }
+    }
+
+    @Test func ranksAndThreads() throws {
+        try train(volume.training("alone"), ranks: 0)
+        let expected = try state("alone", step: 20), log = try logged("alone")
+        #expect(expected.count == 4 && log.count == 22 && log[0]["step"] == 1 && log.last?["validation_accuracy"] != nil)
+        #expect(Set(log.compactMap { $0["loss"] }).count == 20)
+        for (ranks, threads) in [(1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)] {
+            let output = "r\(ranks)t\(threads)"
+            try train(volume.training(output, steps: 20, "--threads", "\(threads)"), ranks: ranks)
+            #expect(try state(output, step: 20) == expected, "\(ranks) ranks of \(threads) threads")
+            #expect(try logged(output) == log, "\(ranks) ranks of \(threads) threads")
+        }
+    }
+
+    @Test func aBatchThatIsNoPowerOfTwo() throws {
+        try train(volume.training("alone", steps: 20, "--batch-size", "6"), ranks: 0)
+        try train(volume.training("four", steps: 20, "--batch-size", "6"), ranks: 4)
+        #expect(try state("alone", step: 20) == state("four", step: 20))
+    }
+
+    @Test func anotherSeedIsAnotherNetwork() throws {
+        try train(volume.training("a", steps: 2), ranks: 0)
+        try train(volume.training("b", steps: 2, "--seed", "1"), ranks: 0)
+        #expect(try state("a", step: 2) != state("b", step: 2))
+    }
+
+    /// Starts a training that would take long, waits until it has logged a step, and hands it over.
+    func interrupt(_ arguments: [String], ranks: Int, after step: Int, in output: String, _ body: (Process) throws -> Void) throws
+        -> Program.Outcome
+    {
+        let errors = Pipe(), ignored = Pipe(), process = try Program.start(arguments, ranks: ranks, errors: errors, output: ignored)
+        let reader = Program.Reader(errors), path = volume.folder / "\(output)/log.jsonl"
+        for _ in 0..<3000 where process.isRunning {
+            if let log = try? String(contentsOfFile: path, encoding: .utf8), log.contains("\"step\":\(step),") { break }
+            usleep(10_000)
+        }
+        #expect(process.isRunning)
+        try body(process)
+        process.waitUntilExit()
+        return Program.Outcome(status: process.terminationStatus, output: "", errors: reader.text(), seconds: 0)
+    }
+
+    /// The process that holds the run folder's lock: rank 0.
+    func firstRank(_ output: String) throws -> Int32 {
+        let lock =
+            try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: volume.folder / "\(output)/lock")))
+            as? [String: Any]
+        return Int32(try #require(lock?["process"] as? Int))
+    }
+
+    @Test(arguments: [(2, 3), (3, 1)]) func killedAndResumedOnOtherCounts(_ before: Int, _ after: Int) throws {
+        let steps = 400
+        let outcome = try interrupt(volume.training("killed", steps: steps), ranks: before, after: 12, in: "killed") { _ in
+            kill(try firstRank("killed"), SIGKILL)
+        }
+        #expect(outcome.status != 0)
+        let last = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: volume.folder / "killed/checkpoints").filter {
+                $0.hasPrefix("step-") && $0.hasSuffix(".h5")
+            }
+            .compactMap { Int($0.dropFirst(5).dropLast(3)) }.max())
+        // The end is set so that a few steps are left to do: the length of the run decides no bits.
+        let end = last + 7
+        let resumed = try Program.run(volume.training("killed", steps: end, "--threads", "2"), ranks: after)
+        #expect(
+            resumed.status == 0 && resumed.errors.contains("going on from \(volume.checkpoint("killed", step: last))"), "\(resumed.errors)")
+        try train(volume.training("undisturbed", steps: end), ranks: 1)
+        #expect(try state("killed", step: end) == state("undisturbed", step: end))
+        #expect(try logged("killed") == logged("undisturbed"))
+        let again = try Program.run(volume.training("killed", steps: end), ranks: 2)
+        #expect(again.status == 0 && again.errors.contains("finished already"))
+    }
+
+    /// A signal to mpirun, or to any one rank, saves at the end of the step; the batch script requeues on status 75.
+    @Test(arguments: [false, true]) func signalsSaveAndStop(toOneRank: Bool) throws {
+        let outcome = try interrupt(volume.training("stopped", steps: 100_000), ranks: 2, after: 7, in: "stopped") { process in
+            kill(toOneRank ? try firstRank("stopped") : process.processIdentifier, toOneRank ? SIGTERM : SIGUSR1)
+        }
+        #expect(outcome.status == 75 && outcome.count("the same command goes on") == 1, "\(outcome.errors)")
+        let steps = try FileManager.default.contentsOfDirectory(atPath: volume.folder / "stopped/checkpoints").compactMap {
+            Int($0.dropFirst(5).dropLast(3))
+        }
+        let last = try #require(steps.max()), end = last + 3
+        try train(volume.training("stopped", steps: end), ranks: 1)
+        try train(volume.training("undisturbed", steps: end), ranks: 3)
+        #expect(try state("stopped", step: end) == state("undisturbed", step: end))
+        #expect(try logged("stopped") == logged("undisturbed"))
+    }
+
+    @Test func ranksOfDifferentConfigurationStop() throws {
+        let mpmd =
+            ["-np", "1", Program.path] + volume.training("mixed") + [":", "-np", "1", Program.path]
+            + volume.training("mixed", steps: 20, "--seed", "5")
+        let process = Process(), errors = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "mpirun", "--oversubscribe"] + mpmd
+        process.standardError = errors
+        process.standardOutput = Pipe()
+        try process.run()
+        let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(
+            process.terminationStatus == 76 && text.contains("rank 0: step 1, configuration")
+                && text.contains("rank 1: step 1, configuration"), "\(text)")
+        #expect(text.components(separatedBy: "no longer hold the same").count == 2, "\(text)")
+    }
+
+    @Test func twoJobsInOneFolder() throws {
+        var second: Program.Outcome?
+        let first = try interrupt(volume.training("shared", steps: 100_000), ranks: 1, after: 3, in: "shared") { process in
+            second = try Program.run(volume.training("shared"), ranks: 2)
+            kill(process.processIdentifier, SIGUSR1)
+        }
+        #expect(second?.status == 74 && second?.count("has been working in this folder") == 1, "\(second?.errors ?? "")")
+        #expect(first.status == 75)
+    }
+
+    @Test func changesAreListedAndCanBeAccepted() throws {
+        try train(volume.training("run", steps: 5), ranks: 0)
+        let refused = try Program.run(volume.training("run", steps: 8, "--learning-rate", "0.01", "--batch-size", "2"), ranks: 2)
+        #expect(
+            refused.status == 64 && refused.count("batch-size: 2, was 4") == 1 && refused.errors.contains("learning-rate: 0.01, was 0.001")
+                && refused.errors.contains("--accept-changes"), "\(refused.errors)")
+        try train(volume.training("run", steps: 8, "--learning-rate", "0.01", "--batch-size", "2", "--accept-changes"), ranks: 2)
+        try volume.write("images.tif") { _, y, x in Float(x + y) }
+        let data = try Program.run(volume.training("run", steps: 9, "--learning-rate", "0.01", "--batch-size", "2"))
+        #expect(data.status == 64 && data.count("the pixels of") == 1, "\(data.errors)")
+        let never = try Program.run(volume.training("run", steps: 9, "--resume", "never"))
+        #expect(never.status == 64 && never.errors.contains("already holds checkpoints"), "\(never.errors)")
+        let deeper = try Program.run(volume.training("run", steps: 9, "--base-channels", "6"))
+        #expect(
+            deeper.status == 65 && deeper.errors.contains("conv1a.weight is [4, 1, 3, 3] in the checkpoint, [6, 1, 3, 3] in the network"),
+            "\(deeper.errors)")
+    }
+}
