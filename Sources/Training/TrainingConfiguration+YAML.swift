@@ -2,10 +2,13 @@ import Foundation
 import Imaging
 import Yams
 
+/// A value in a YAML file; `Node` alone is a network's.
+typealias YAMLNode = Yams.Node
+
 extension TrainingConfiguration {
     /// Sets every option that the YAML text names.
     mutating func apply(yaml: String, from path: String) throws {
-        let root: Node?
+        let root: YAMLNode?
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
@@ -39,13 +42,13 @@ extension TrainingConfiguration {
     }
 
     private var entries: [(option: TrainingOption, yaml: String)] {
-        TrainingOption.all.compactMap { option in option.get(self).map { (option, serialized(Node([(Node(option.name), $0)]))) } }
+        TrainingOption.all.compactMap { option in option.get(self).map { (option, serialized(YAMLNode([(YAMLNode(option.name), $0)]))) } }
     }
 }
 
 extension TrainingOption {
     /// The name of a preset, or a mapping of the items that are on.
-    static func augmentation(_ node: Node) throws(Refusal) -> AugmentationConfiguration {
+    static func augmentation(_ node: YAMLNode) throws(Refusal) -> AugmentationConfiguration {
         do {
             let value = try YAMLDecoder().decode(AugmentationConfiguration.self, from: node)
             try value.validate()
@@ -59,8 +62,8 @@ extension TrainingOption {
         }
     }
 
-    static func augmentationNode(_ value: AugmentationConfiguration) -> Node {
-        if value == .none { return Node("none") }
+    static func augmentationNode(_ value: AugmentationConfiguration) -> YAMLNode {
+        if value == .none { return YAMLNode("none") }
         guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text), node.mapping != nil else {
             preconditionFailure("AugmentationConfiguration does not encode as a mapping: \(value)")
         }
@@ -68,10 +71,10 @@ extension TrainingOption {
     }
 
     /// The encoder writes 0.5 as 5e-1; people do not.
-    private static func plain(_ node: Node) -> Node {
+    private static func plain(_ node: YAMLNode) -> YAMLNode {
         switch node {
-        case .mapping(let mapping): Node(mapping.map { ($0.key, plain($0.value)) })
-        case .scalar(let scalar) where scalar.string.contains("e"): Double(scalar.string).map { Node("\($0)") } ?? node
+        case .mapping(let mapping): YAMLNode(mapping.map { ($0.key, plain($0.value)) })
+        case .scalar(let scalar) where scalar.string.contains("e"): Double(scalar.string).map { YAMLNode("\($0)") } ?? node
         default: node
         }
     }
@@ -92,7 +95,7 @@ extension DecodingError {
 }
 
 /// YAML text without the final line break.
-func serialized(_ node: Node) -> String {
+func serialized(_ node: YAMLNode) -> String {
     guard let text = try? Yams.serialize(node: node, width: -1) else { preconditionFailure("cannot serialize \(node)") }
     return text.trimmingCharacters(in: .newlines)
 }

@@ -15,9 +15,9 @@ public struct TrainingOption: Sendable {
     /// Whether another value leads to other parameters (`TrainingConfiguration.fingerprint`).
     public let decidesBits: Bool
     /// Sets the property from a YAML value. Throws a text that says what is allowed.
-    let set: @Sendable (inout TrainingConfiguration, Node) throws(Refusal) -> Void
+    let set: @Sendable (inout TrainingConfiguration, YAMLNode) throws(Refusal) -> Void
     /// The property as a YAML value; `nil` if it is not set.
-    let get: @Sendable (TrainingConfiguration) -> Node?
+    let get: @Sendable (TrainingConfiguration) -> YAMLNode?
 
     /// The help text with the default.
     public var help: String {
@@ -31,7 +31,7 @@ public struct TrainingOption: Sendable {
     /// Sets the option from the command line.
     func apply(_ value: String, to configuration: inout TrainingConfiguration) throws {
         do {
-            try set(&configuration, Node(value))
+            try set(&configuration, YAMLNode(value))
         } catch {
             throw TrainingError(.usage, "--\(name) \(value): \(error.allowed)")
         }
@@ -43,7 +43,7 @@ public struct TrainingOption: Sendable {
         return option
     }
 
-    private static func text(_ node: Node) -> String {
+    private static func text(_ node: YAMLNode) -> String {
         node.scalar?.string ?? serialized(node).split(whereSeparator: \.isNewline).joined(separator: ", ")
     }
 
@@ -76,7 +76,7 @@ extension TrainingOption {
                     throw Refusal(allowed: "full, a side as in 256, or height x width as in 192x256 is allowed")
                 }
                 configuration.crop = crop
-            }, get: { Node("\($0.crop)") }),
+            }, get: { YAMLNode("\($0.crop)") }),
         integer("crops-per-slice", \.cropsPerSlice, 1...1_000_000, decidesBits: true, "Samples drawn from each slice in an epoch."),
         TrainingOption(
             name: "augment", placeholder: "none|standard",
@@ -101,7 +101,7 @@ extension TrainingOption {
                     throw Refusal(allowed: "an integer from 0 to \(UInt64.max) is allowed")
                 }
                 configuration.seed = value
-            }, get: { Node("\($0.seed)") }),
+            }, get: { YAMLNode("\($0.seed)") }),
         integer("checkpoint-every", \.checkpointEvery, 1...Int.max, "Steps from checkpoint to checkpoint; the last step always makes one."),
         integer("validate-every", \.validateEvery, 1...Int.max, "Steps from validation to validation; the last step always validates."),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
@@ -115,7 +115,7 @@ extension TrainingOption {
                     return
                 }
                 configuration.threads = try integer(node, in: 1...4096, or: "auto or ")
-            }, get: { Node($0.threads.map { "\($0)" } ?? "auto") }),
+            }, get: { YAMLNode($0.threads.map { "\($0)" } ?? "auto") }),
         TrainingOption(
             name: "resume", placeholder: "auto|never|PATH",
             explanation:
@@ -131,9 +131,9 @@ extension TrainingOption {
             },
             get: {
                 switch $0.resume {
-                case .automatic: Node("auto")
-                case .never: Node("never")
-                case .checkpoint(let path): Node(path)
+                case .automatic: YAMLNode("auto")
+                case .never: YAMLNode("never")
+                case .checkpoint(let path): YAMLNode(path)
                 }
             }),
         TrainingOption(
@@ -142,7 +142,7 @@ extension TrainingOption {
             set: { configuration, node throws(Refusal) in
                 guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
                 configuration.acceptChanges = value
-            }, get: { Node("\($0.acceptChanges)") }),
+            }, get: { YAMLNode("\($0.acceptChanges)") }),
     ]
 
     private typealias Property<Value> = WritableKeyPath<TrainingConfiguration, Value> & Sendable
@@ -151,14 +151,14 @@ extension TrainingOption {
         TrainingOption(
             name: name, placeholder: "PATH", explanation: help, decidesBits: false,
             set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try nonEmpty(node) },
-            get: { $0[keyPath: property].isEmpty ? nil : Node($0[keyPath: property]) })
+            get: { $0[keyPath: property].isEmpty ? nil : YAMLNode($0[keyPath: property]) })
     }
 
     private static func optionalPath(_ name: String, _ property: any Property<String?>, _ help: String) -> TrainingOption {
         TrainingOption(
             name: name, placeholder: "PATH", explanation: help, decidesBits: false,
             set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try nonEmpty(node) },
-            get: { $0[keyPath: property].map { Node($0) } })
+            get: { $0[keyPath: property].map { YAMLNode($0) } })
     }
 
     private static func integer(
@@ -167,7 +167,7 @@ extension TrainingOption {
         TrainingOption(
             name: name, placeholder: "N", explanation: help, decidesBits: decidesBits,
             set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try integer(node, in: range) },
-            get: { Node("\($0[keyPath: property])") })
+            get: { YAMLNode("\($0[keyPath: property])") })
     }
 
     /// The length of the run: the option given last counts.
@@ -179,7 +179,7 @@ extension TrainingOption {
             set: { configuration, node throws(Refusal) in
                 configuration[keyPath: property] = try integer(node, in: 1...1_000_000_000)
                 configuration[keyPath: other] = nil
-            }, get: { $0[keyPath: property].map { Node("\($0)") } })
+            }, get: { $0[keyPath: property].map { YAMLNode("\($0)") } })
     }
 
     private static func number(_ name: String, _ property: any Property<Double>, _ range: Range<Double>, _ help: String) -> TrainingOption {
@@ -191,7 +191,7 @@ extension TrainingOption {
                     throw Refusal(allowed: "a number \(lower) and below \(range.upperBound) is allowed")
                 }
                 configuration[keyPath: property] = value
-            }, get: { Node("\($0[keyPath: property])") })
+            }, get: { YAMLNode("\($0[keyPath: property])") })
     }
 
     private static func choice(
@@ -204,10 +204,10 @@ extension TrainingOption {
                     throw Refusal(allowed: "\(allowed().joined(separator: " or ")) is allowed")
                 }
                 configuration[keyPath: property] = value
-            }, get: { Node($0[keyPath: property]) })
+            }, get: { YAMLNode($0[keyPath: property]) })
     }
 
-    private static func integer(_ node: Node, in range: ClosedRange<Int>, or alternative: String = "") throws(Refusal) -> Int {
+    private static func integer(_ node: YAMLNode, in range: ClosedRange<Int>, or alternative: String = "") throws(Refusal) -> Int {
         guard let value = node.string.flatMap({ Int($0) }), range.contains(value) else {
             let limits = range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
             throw Refusal(allowed: "\(alternative)an integer \(limits) is allowed")
@@ -215,7 +215,7 @@ extension TrainingOption {
         return value
     }
 
-    private static func nonEmpty(_ node: Node) throws(Refusal) -> String {
+    private static func nonEmpty(_ node: YAMLNode) throws(Refusal) -> String {
         guard let value = node.string, !value.isEmpty else { throw Refusal(allowed: "a path is allowed") }
         return value
     }
