@@ -10,8 +10,10 @@ public final class Communicator: Sendable {
     public let rank: Int
     /// The number of ranks.
     public let count: Int
+    /// The host that this rank runs on, and its place among the ranks there.
+    public let placement: NodePlacement
     /// The name of the host that this rank runs on.
-    public let hostName: String
+    public var hostName: String { placement.hostName }
     /// The largest message in bytes; longer ones go in pieces. Counts are 32-bit in MPI, and 1 GiB stays clear of transports
     /// that keep bytes in 32 bits.
     let pieceBytes: Int
@@ -28,7 +30,7 @@ public final class Communicator: Sendable {
     init() {
         rank = 0
         count = 1
-        hostName = Self.currentHostName
+        placement = NodePlacement(hostName: Self.currentHostName, localRank: 0, localCount: 1)
         pieceBytes = 1 << 30
         handle = nil
     }
@@ -43,7 +45,7 @@ public final class Communicator: Sendable {
         self.rank = Int(rank)
         self.count = Int(count)
         self.pieceBytes = pieceBytes
-        hostName = Self.currentHostName
+        placement = try NodePlacement(hostName: Self.currentHostName, of: rank, in: copy.handle)
         handle = Handle(raw: copy.handle)
     }
 
@@ -85,6 +87,9 @@ public final class Communicator: Sendable {
     }
 
     private static let patience: UInt32 = 5
+
+    /// Whether all ranks share one host's memory; the same on all of them.
+    var isOnOneHost: Bool { placement.localCount == count }
 
     /// Throws unless `code`, returned by `call`, is success.
     @inline(__always)

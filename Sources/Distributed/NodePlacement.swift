@@ -8,17 +8,20 @@ public struct NodePlacement: Sendable, Equatable {
     public let localRank: Int
     /// How many ranks run on the host.
     public let localCount: Int
-}
 
-extension Communicator {
-    /// Where this rank runs. A collective.
-    public func nodePlacement() throws(MPIError) -> NodePlacement {
-        guard count > 1 else { return NodePlacement(hostName: hostName, localRank: 0, localCount: 1) }
+    init(hostName: String, localRank: Int, localCount: Int) {
+        self.hostName = hostName
+        self.localRank = localRank
+        self.localCount = localCount
+    }
+
+    /// The place of `rank` of `communicator`. A collective.
+    init(hostName: String, of rank: CInt, in communicator: MPI_Comm) throws(MPIError) {
         var node = cmpi_comm(), localRank: CInt = 0, localCount: CInt = 0
-        try check(cmpi_comm_split_shared(raw, CInt(rank), &node), "MPI_Comm_split_type")
-        try check(MPI_Comm_rank(node.handle, &localRank), "MPI_Comm_rank")
-        try check(MPI_Comm_size(node.handle, &localCount), "MPI_Comm_size")
-        try check(cmpi_comm_free(&node), "MPI_Comm_free")
-        return NodePlacement(hostName: hostName, localRank: Int(localRank), localCount: Int(localCount))
+        try MPIError.check(cmpi_comm_split_shared(communicator, rank, &node), "MPI_Comm_split_type", rank: Int(rank))
+        try MPIError.check(MPI_Comm_rank(node.handle, &localRank), "MPI_Comm_rank", rank: Int(rank))
+        try MPIError.check(MPI_Comm_size(node.handle, &localCount), "MPI_Comm_size", rank: Int(rank))
+        try MPIError.check(cmpi_comm_free(&node), "MPI_Comm_free", rank: Int(rank))
+        self.init(hostName: hostName, localRank: Int(localRank), localCount: Int(localCount))
     }
 }

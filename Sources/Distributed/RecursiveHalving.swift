@@ -11,20 +11,18 @@ final class RecursiveHalving: ReductionAlgorithm {
     private let depth: Int
     /// `depth` pieces.
     private let received: UnsafeMutablePointer<Float>
-    /// Slots 0 ..< depth receive, the following `sendDepth` send.
+    /// Slots 0 ..< depth receive, the others send.
     private let transfers: Transfers
-    private let sendDepth: Int
 
-    init(communicator: Communicator, pieceCount: Int, depth: Int, sendDepth: Int) {
+    init(communicator: Communicator, pieceCount: Int, depth: Int) {
         precondition(communicator.count.nonzeroBitCount == 1, "RecursiveHalving: \(communicator.count) ranks are no power of two")
         self.communicator = communicator
         self.pieceCount = pieceCount
         self.depth = depth
-        self.sendDepth = sendDepth
         levels = communicator.count.trailingZeroBitCount
         received = .allocate(capacity: depth * pieceCount)
         received.initialize(repeating: 0, count: depth * pieceCount)
-        transfers = Transfers(communicator: communicator, capacity: depth + sendDepth)
+        transfers = Transfers(communicator: communicator, capacity: 2 * depth)
     }
 
     deinit { received.deallocate() }
@@ -43,12 +41,12 @@ final class RecursiveHalving: ReductionAlgorithm {
         for level in 0..<levels {
             let shared = Self.range(of: rank, before: level, in: range)
             let (kept, given) = Self.halves(of: shared, keepsUpper: rank >> level & 1 == 1)
-            try exchangeAndAdd(buffers, kept: kept, given: given, peer: rank ^ 1 << level)
+            try exchange(buffers, kept: kept, given: given, peer: rank ^ 1 << level, replacing: false)
         }
         for level in (0..<levels).reversed() {
             let shared = Self.range(of: rank, before: level, in: range)
             let (kept, given) = Self.halves(of: shared, keepsUpper: rank >> level & 1 == 1)
-            try exchange(buffers, own: kept, other: given, peer: rank ^ 1 << level)
+            try exchange(buffers, kept: given, given: kept, peer: rank ^ 1 << level, replacing: true)
         }
     }
 
@@ -63,40 +61,33 @@ final class RecursiveHalving: ReductionAlgorithm {
         return keepsUpper ? (upper, lower) : (lower, upper)
     }
 
-    /// Sends `given` to the peer and adds what the peer sends to `kept`. The halves may differ by one element.
-    private func exchangeAndAdd(_ buffer: UnsafeMutablePointer<Float>, kept: Range<Int>, given: Range<Int>, peer: Int) throws(MPIError) {
+    /// Sends `given` to the peer and adds what the peer sends to `kept`, or, with `replacing`, puts it there. The halves may differ by one
+    /// element.
+    private func exchange(
+        _ buffer: UnsafeMutablePointer<Float>, kept: Range<Int>, given: Range<Int>, peer: Int, replacing: Bool
+    ) throws(MPIError) {
         let pieces = (max(kept.count, given.count) + pieceCount - 1) / pieceCount
+        let tag = replacing ? Tag.total : Tag.partialSum
         func part(_ half: Range<Int>, _ piece: Int) -> Range<Int> {
             min(half.lowerBound + piece * pieceCount, half.upperBound)..<min(half.lowerBound + (piece + 1) * pieceCount, half.upperBound)
         }
-        func receive(_ piece: Int) throws(MPIError) {
-            let slot = piece % depth, incoming = part(kept, piece)
-            if incoming.isEmpty { return }
-            try transfers.receive(received + slot * pieceCount, incoming.count, from: peer, tag: Tag.partialSum, slot: slot)
+        func start(_ piece: Int) throws(MPIError) {
+            let slot = piece % depth, incoming = part(kept, piece), outgoing = part(given, piece)
+            if !incoming.isEmpty {
+                let target = replacing ? buffer + incoming.lowerBound : received + slot * pieceCount
+                try transfers.receive(target, incoming.count, from: peer, tag: tag, slot: slot)
+            }
+            if !outgoing.isEmpty {
+                try transfers.send(buffer + outgoing.lowerBound, outgoing.count, to: peer, tag: tag, slot: depth + slot)
+            }
         }
-        func send(_ piece: Int) throws(MPIError) {
-            let slot = depth + piece % sendDepth, outgoing = part(given, piece)
-            if outgoing.isEmpty { return }
-            try transfers.wait(slot)
-            try transfers.send(buffer + outgoing.lowerBound, outgoing.count, to: peer, tag: Tag.partialSum, slot: slot)
-        }
-        for piece in 0..<min(depth, pieces) { try receive(piece) }
-        for piece in 0..<min(sendDepth, pieces) { try send(piece) }
+        for piece in 0..<min(depth, pieces) { try start(piece) }
         for piece in 0..<pieces {
-            let slot = piece % depth, target = part(kept, piece)
+            let slot = piece % depth, incoming = part(kept, piece)
             try transfers.wait(slot)
-            add(received + slot * pieceCount, to: buffer + target.lowerBound, count: target.count)
-            if piece + depth < pieces { try receive(piece + depth) }
-            if piece + sendDepth < pieces { try send(piece + sendDepth) }
+            if !replacing { add(received + slot * pieceCount, to: buffer + incoming.lowerBound, count: incoming.count) }
+            try transfers.wait(depth + slot)
+            if piece + depth < pieces { try start(piece + depth) }
         }
-        for slot in depth..<depth + sendDepth { try transfers.wait(slot) }
-    }
-
-    /// Gives the peer the totals of `own` and takes those of `other`.
-    private func exchange(_ buffer: UnsafeMutablePointer<Float>, own: Range<Int>, other: Range<Int>, peer: Int) throws(MPIError) {
-        if !other.isEmpty { try transfers.receive(buffer + other.lowerBound, other.count, from: peer, tag: Tag.total, slot: 0) }
-        if !own.isEmpty { try transfers.send(buffer + own.lowerBound, own.count, to: peer, tag: Tag.total, slot: depth) }
-        try transfers.wait(0)
-        try transfers.wait(depth)
     }
 }

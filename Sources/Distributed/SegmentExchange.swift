@@ -1,8 +1,9 @@
 /// Reduce-scatter in one exchange among all ranks, then an allgather: for any number of ranks and any blocks.
 ///
 /// Each rank owns a segment, 1/n of the range, and receives from every rank the sums of that rank's blocks there. It adds them in the
-/// order of the tree, a few thousand elements at a time so that all operands are in the cache, and then gives the totals to all.
-/// Segments are worked through in pieces, so that memory does not grow with the gradient: a piece is in flight while the one before is added.
+/// order of the tree, a few thousand elements at a time so that all operands are in the cache, and gives the totals to all while they are
+/// still there. Segments are worked through in pieces, so that memory does not grow with the gradient: a piece is in flight while the one
+/// before is added.
 final class SegmentExchange: ReductionAlgorithm {
     private let communicator: Communicator
     private let plan: ReductionPlan
@@ -15,7 +16,8 @@ final class SegmentExchange: ReductionAlgorithm {
     private let depth: Int
     /// `depth` pieces of each foreign block.
     private let received: UnsafeMutablePointer<Float>
-    /// Receives of (piece slot, foreign block), then sends of (piece slot, peer, own block).
+    /// Receives of (piece slot, foreign block), sends of (piece slot, peer, own block), then of totals: receives and sends of (piece slot,
+    /// peer).
     private let transfers: Transfers
     /// Where each block of the plan lies while a piece is added.
     private let operands: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
@@ -37,7 +39,7 @@ final class SegmentExchange: ReductionAlgorithm {
         self.pieceCount = min(pieceCount, max(Self.shortestPiece, affordable))
         received = .allocate(capacity: depth * foreign.count * self.pieceCount)
         received.initialize(repeating: 0, count: depth * foreign.count * self.pieceCount)
-        transfers = Transfers(communicator: communicator, capacity: depth * (foreign.count + (ranks - 1) * ownBlocks))
+        transfers = Transfers(communicator: communicator, capacity: depth * (foreign.count + (ranks - 1) * (ownBlocks + 2)))
         operands = .allocate(capacity: plan.blocks.count)
         operands.initialize(repeating: received, count: plan.blocks.count)
     }
@@ -62,10 +64,15 @@ final class SegmentExchange: ReductionAlgorithm {
         for piece in 0..<pieces {
             for slot in receiveSlots(piece) { try transfers.wait(slot) }
             sum(piece, buffers, stride: stride, range: range)
+            // What the others now send for this piece goes where these messages come from.
             for slot in sendSlots(piece) { try transfers.wait(slot) }
+            for slot in totalSlots(piece) { try transfers.wait(slot) }
+            try shareTotals(piece, buffers, range: range)
             if piece + depth < pieces { try start(piece + depth, buffers, stride: stride, range: range) }
         }
-        try gatherTotals(buffers, range: range)
+        for piece in 0..<min(depth, pieces) {
+            for slot in totalSlots(piece) { try transfers.wait(slot) }
+        }
     }
 
     /// What `rank` owns of `range`; lengths differ by at most one.
@@ -87,6 +94,12 @@ final class SegmentExchange: ReductionAlgorithm {
     private func sendSlots(_ piece: Int) -> Range<Int> {
         let count = (communicator.count - 1) * ownBlocks
         let start = depth * foreign.count + piece % depth * count
+        return start..<start + count
+    }
+
+    private func totalSlots(_ piece: Int) -> Range<Int> {
+        let count = 2 * (communicator.count - 1)
+        let start = depth * (foreign.count + (communicator.count - 1) * ownBlocks) + piece % depth * count
         return start..<start + count
     }
 
@@ -128,19 +141,21 @@ final class SegmentExchange: ReductionAlgorithm {
         }
     }
 
-    /// Gives every rank every segment's totals, each straight from its owner.
-    private func gatherTotals(_ buffers: UnsafeMutablePointer<Float>, range: Range<Int>) throws(MPIError) {
+    /// Starts to give every rank the totals of one piece of the own segment, and to receive those of the others.
+    private func shareTotals(_ piece: Int, _ buffers: UnsafeMutablePointer<Float>, range: Range<Int>) throws(MPIError) {
         let rank = communicator.rank, ranks = communicator.count
-        let own = Self.segment(of: rank, among: ranks, in: range)
+        let own = part(piece, of: rank, in: range)
+        var slot = totalSlots(piece).lowerBound
         for distance in 1..<max(ranks, 1) {
             let source = (rank + distance) % ranks, destination = (rank + ranks - distance) % ranks
-            let other = Self.segment(of: source, among: ranks, in: range)
+            let other = part(piece, of: source, in: range)
             if !other.isEmpty {
-                try transfers.receive(buffers + other.lowerBound, other.count, from: source, tag: Tag.total, slot: 0)
+                try transfers.receive(buffers + other.lowerBound, other.count, from: source, tag: Tag.total, slot: slot)
             }
-            if !own.isEmpty { try transfers.send(buffers + own.lowerBound, own.count, to: destination, tag: Tag.total, slot: 1) }
-            try transfers.wait(0)
-            try transfers.wait(1)
+            if !own.isEmpty {
+                try transfers.send(buffers + own.lowerBound, own.count, to: destination, tag: Tag.total, slot: slot + 1)
+            }
+            slot += 2
         }
     }
 }

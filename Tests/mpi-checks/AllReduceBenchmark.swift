@@ -14,46 +14,58 @@ func benchmarkAllReduce(_ communicator: Communicator) throws {
         }
     }
     if sizes.isEmpty { sizes = [16, 124] }
-    func numbers(_ name: String, _ standard: [Int]) -> [Int] { options[name]?.compactMap { Int($0) } ?? standard }
+    func numbers(_ name: String) -> [Int] { options[name]?.compactMap { Int($0) } ?? [] }
+    /// What an option says, or once `nil`, which stands for the standard.
+    func choices<T>(_ values: [T]) -> [T?] { values.isEmpty ? [nil] : values }
 
     let ranks = communicator.count
-    let batch = numbers("--batch", [ranks])[0], rounds = numbers("--rounds", [7])[0]
+    let batch = numbers("--batch").first ?? ranks, rounds = numbers("--rounds").first ?? 7
     let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: ranks))
-    let ways = options["--ways"] ?? [plan.isBalanced ? "halving" : "segments"]
-    let buffers = plan.blocks(of: communicator.rank).count
     for mebibytes in sizes {
-        let count = mebibytes << 18
-        let memory = UnsafeMutablePointer<Float>.allocate(capacity: buffers * count)
-        defer { memory.deallocate() }
-        for way in ways {
-            for piece in numbers("--pieces", [256]) {
-                for depth in numbers("--depths", [2]) {
+        for way in choices(options["--ways"] ?? []) {
+            for piece in choices(numbers("--pieces")) {
+                for depth in choices(numbers("--depths")) {
+                    let count = mebibytes << 18
                     let reducer = GradientReducer(
-                        communicator: communicator, plan: plan, count: count, pieceCount: piece << 8, depth: depth,
-                        sendDepth: numbers("--sends", [16])[0],
-                        isHalving: way == "halving")
-                    var ours: [Double] = [], theirs: [Double] = []
-                    for _ in 0..<rounds {
-                        memory.update(repeating: 1, count: buffers * count)
-                        ours.append(try time(communicator) { try reducer.reduce(memory, stride: count, range: 0..<count) })
-                        let blocks = Float(plan.blocks.count)
-                        for index in Swift.stride(from: 0, to: count, by: 4099) {
-                            try expect(memory[index] == blocks, "element \(index) is \(memory[index]) instead of \(blocks)")
-                        }
-                        memory.update(repeating: 1, count: count)
-                        let buffer = UnsafeMutableBufferPointer(start: memory, count: count)
-                        theirs.append(try time(communicator) { try communicator.allReduce(buffer, .sum) })
-                    }
+                        communicator: communicator, plan: plan, count: count, pieceCount: piece.map { $0 << 8 }, depth: depth,
+                        isHalving: way.map { $0 == "halving" })
+                    let (ours, theirs) = try times(communicator, reducer, blocks: plan.blocks.count, rounds: rounds)
                     guard communicator.rank == 0 else { continue }
-                    let (our, their) = (median(ours), median(theirs))
+                    let name = [way, piece.map { "\($0) KiB" }, depth.map { "depth \($0)" }].compactMap { $0 }.joined(separator: " ")
                     print(
-                        "\(ranks) ranks, batch \(batch), \(mebibytes) MiB, \(way), pieces \(piece) KiB × \(depth): "
-                            + "ours \(format(our)) (best \(format(ours.min()!))), MPI_Allreduce \(format(their)) (best \(format(theirs.min()!))) ms, "
-                            + "ratio \(format(their / our / 1000)), \(reducer.traffic(of: 0) >> 20) MiB sent")
+                        "\(ranks) ranks, batch \(batch), \(mebibytes) MiB, \(name.isEmpty ? "standard" : name): "
+                            + "\(format(median(ours))) ms (best \(format(ours.min()!))), "
+                            + "MPI_Allreduce \(format(median(theirs))) ms (best \(format(theirs.min()!))), "
+                            + "ratio \(format(median(theirs) / median(ours) / 1000)), \(reducer.traffic(of: 0) >> 20) MiB sent")
                 }
             }
         }
     }
+}
+
+/// Seconds of `rounds` of our reduction and of MPI's, in turns, each with its result checked.
+private func times(
+    _ communicator: Communicator, _ reducer: GradientReducer, blocks: Int, rounds: Int
+) throws -> (ours: [Double], theirs: [Double]) {
+    let count = reducer.count, buffers = reducer.blocks.count
+    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: buffers * count)
+    defer { memory.deallocate() }
+    func check(_ expected: Int) throws {
+        for index in stride(from: 0, to: count, by: 4099) {
+            try expect(memory[index] == Float(expected), "element \(index) is \(memory[index]) instead of \(expected)")
+        }
+    }
+    var ours: [Double] = [], theirs: [Double] = []
+    for _ in 0..<rounds {
+        memory.update(repeating: 1)
+        ours.append(try time(communicator) { try reducer.reduce(memory.baseAddress!, stride: count, range: 0..<count) })
+        try check(blocks)
+        memory.update(repeating: 1)
+        let gradient = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+        theirs.append(try time(communicator) { try communicator.allReduce(gradient, .sum) })
+        try check(communicator.count)
+    }
+    return (ours, theirs)
 }
 
 /// Seconds from the moment when all ranks start to the one when the last is done.

@@ -45,16 +45,19 @@ func checkAllocation(_ communicator: Communicator) throws {
 
     for batch in [communicator.count, communicator.count * 2 + 1] {
         let count = 300_000
-        let reducer = try GradientReducer(communicator: communicator, batch: batch, count: count)
-        let memory = UnsafeMutablePointer<Float>.allocate(capacity: reducer.blocks.count * count)
-        defer { memory.deallocate() }
-        memory.initialize(repeating: 1, count: reducer.blocks.count * count)
-        func reduce() throws {
-            try reducer.reduce(memory, stride: count, range: 100_000..<count)
-            try reducer.reduce(memory, stride: count, range: 0..<100_000)
+        let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: communicator.count))
+        for way in [true, false] where plan.isBalanced || !way {
+            let reducer = GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: way)
+            let memory = UnsafeMutablePointer<Float>.allocate(capacity: reducer.blocks.count * count)
+            defer { memory.deallocate() }
+            memory.initialize(repeating: 1, count: reducer.blocks.count * count)
+            func reduce() throws {
+                try reducer.reduce(memory, stride: count, range: 100_000..<count)
+                try reducer.reduce(memory, stride: count, range: 0..<100_000)
+            }
+            try reduce()
+            let objects = try ObjectCounter.count { for _ in 0..<5 { try reduce() } }
+            try expect(objects == 0, "batch \(batch): \(objects) objects in 5 reductions")
         }
-        try reduce()
-        let objects = try ObjectCounter.count { for _ in 0..<5 { try reduce() } }
-        try expect(objects == 0, "batch \(batch): \(objects) objects in 5 reductions")
     }
 }

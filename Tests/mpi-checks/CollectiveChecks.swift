@@ -114,7 +114,7 @@ func checkLargeMessage(_ communicator: Communicator) throws {
 /// The place of each rank on its host, for ranks that all run on one host.
 func checkPlacement(_ world: borrowing World) throws {
     let communicator = world.communicator
-    let placement = try communicator.nodePlacement()
+    let placement = communicator.placement
     try expect(placement.localRank == communicator.rank && placement.localCount == communicator.count, "\(placement)")
     let hosts = try communicator.allGather(placement.hostName)
     try expect(hosts == [String](repeating: communicator.hostName, count: communicator.count), "hosts \(hosts)")

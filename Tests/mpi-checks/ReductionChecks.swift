@@ -85,19 +85,17 @@ func checkReduction(_ communicator: Communicator) throws {
             try expect(batch == 3 || differing > longest / 10, "batch \(batch): the order of the sum changes \(differing) elements only")
         }
 
-        let whole = try GradientReducer(communicator: communicator, batch: batch, count: longest)
-        try expect(whole.blocks == plan.blocks(of: communicator.rank), "blocks \(whole.blocks)")
-        for length in 0...longest { try standard.check(whole, length: length, ranges: [0..<length]) }
-        // Suffixes first, as backward finishes them.
-        try standard.check(whole, length: longest, ranges: [200..<300, 77..<200, 77..<77, 76..<77, 0..<76])
-
+        let chosen = try GradientReducer(communicator: communicator, batch: batch, count: longest)
+        try expect(chosen.blocks == plan.blocks(of: communicator.rank), "blocks \(chosen.blocks)")
         for way in [true, false] where plan.isBalanced || !way {
+            let whole = GradientReducer(communicator: communicator, plan: plan, count: longest, isHalving: way)
+            for length in 0...longest { try standard.check(whole, length: length, ranges: [0..<length]) }
+            // Suffixes first, as backward finishes them.
+            try standard.check(whole, length: longest, ranges: [200..<300, 77..<200, 77..<77, 76..<77, 0..<76])
             for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (1 << 16, 1)] {
                 for length in lengths {
                     let reducer = GradientReducer(
-                        communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth,
-                        sendDepth: 2 * depth - 1,
-                        isHalving: way)
+                        communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth, isHalving: way)
                     try standard.check(reducer, length: length, ranges: [0..<length])
                 }
             }
@@ -113,18 +111,22 @@ func checkReduction(_ communicator: Communicator) throws {
     }
 }
 
-/// The gradient of the full U-Net, 31,031,685 floats, in one range and with the default messages.
+/// The gradient of the full U-Net, 31,031,685 floats, in one range and with the standard messages, both ways where the plan is balanced.
 func checkFullReduction(_ communicator: Communicator) throws {
     let count = 31_031_685, batch = communicator.count + 1
-    let reducer = try GradientReducer(communicator: communicator, batch: batch, count: count)
-    let memory = UnsafeMutablePointer<Float>.allocate(capacity: reducer.blocks.count * count)
+    let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: communicator.count))
+    let blocks = plan.blocks(of: communicator.rank)
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: blocks.count * count)
     defer { memory.deallocate() }
-    for (buffer, block) in reducer.blocks.enumerated() {
-        for element in 0..<count { memory[buffer * count + element] = specifiedSum(block, element) }
-    }
-    try reducer.reduce(memory, stride: count, range: 0..<count)
-    for element in 0..<count where memory[element].bitPattern != specifiedSum(0..<batch, element).bitPattern {
-        throw CheckFailure("element \(element) is \(memory[element]) instead of \(specifiedSum(0..<batch, element))")
+    for way in [true, false] where plan.isBalanced || !way {
+        let reducer = GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: way)
+        for (buffer, block) in blocks.enumerated() {
+            for element in 0..<count { memory[buffer * count + element] = specifiedSum(block, element) }
+        }
+        try reducer.reduce(memory, stride: count, range: 0..<count)
+        for element in 0..<count where memory[element].bitPattern != specifiedSum(0..<batch, element).bitPattern {
+            throw CheckFailure("element \(element) is \(memory[element]) instead of \(specifiedSum(0..<batch, element))")
+        }
     }
 }
 
