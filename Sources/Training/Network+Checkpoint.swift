@@ -1,5 +1,8 @@
 import Model
 
+/// The names of all architectures. Not where it is used, because there `Node` is YAML's.
+let architectureNames = Architecture.all.map(\.name)
+
 extension Network {
     /// The network of a configuration for images of one size.
     ///

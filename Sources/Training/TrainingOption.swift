@@ -1,6 +1,5 @@
 import Foundation
 import Imaging
-import Model
 import Yams
 
 /// One option of `train`: its name on the command line and in YAML, its help, its default, its range, and how it is written.
@@ -85,7 +84,7 @@ extension TrainingOption {
             decidesBits: true,
             set: { configuration, node throws(Refusal) in configuration.augment = try augmentation(node) },
             get: { augmentationNode($0.augment) }),
-        choice("architecture", \.architecture, { Architecture.all.map(\.name) }, "Network."),
+        choice("architecture", \.architecture, { architectureNames }, "Network."),
         integer(
             "base-channels", \.baseChannels, 1...1024, decidesBits: true, "Channels of the first level; each level below has twice as many."
         ),
