@@ -7,9 +7,9 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 /// The kernel targets hold the same sources (symbolic links to `Sources/KernelsBaseline`), compiled once for each
 /// instruction set and chosen at start. Their inner loops carry no run-time checks; everything that reaches them is
 /// checked in `Kernels`.
-func kernelTarget(_ name: String, define: String, march: [String] = []) -> Target {
+func kernelTarget(_ name: String, define: String, march: [String] = [], path: String? = nil) -> Target {
     .target(
-        name: name, dependencies: ["CSIMD"],
+        name: name, dependencies: ["CSIMD"], path: path,
         swiftSettings: strict + [
             .define(define), .unsafeFlags(["-Ounchecked"] + march.flatMap { ["-Xcc", $0] }),
         ])
@@ -70,9 +70,14 @@ let package = Package(
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CounterRandom", "TestSupport"], swiftSettings: strict),
+        .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
+        // The blocking for AVX-512 in AVX2 instructions, so that it is tested on CPUs that lack AVX-512.
+        kernelTarget("KernelsAVX512OnAVX2", define: "UNET_AVX512", march: ["-march=haswell"], path: "Tests/KernelsAVX512OnAVX2"),
         .testTarget(
-            name: "ModelTests", dependencies: ["Model", "Kernels", "CounterRandom", "Imaging", "TestSupport"],
+            name: "KernelsTests", dependencies: ["Kernels", "KernelsAVX512OnAVX2", "CMallocCounter", "CounterRandom", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ModelTests", dependencies: ["Model", "Kernels", "CMallocCounter", "CounterRandom", "Imaging", "TestSupport"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")],

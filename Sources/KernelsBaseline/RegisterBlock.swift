@@ -1,7 +1,9 @@
 import CSIMD
 
 // Matrix products held in registers. The register block is a compile-time choice: 24 accumulators of one register on
-// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64.
+// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64. Panels of
+// two vectors take 16 accumulators on AVX-512: the compiler does not unroll the loop over 12 rows, and accumulators of a
+// loop that is not unrolled live in memory. `ObjectCodeTests` looks at each block's machine code.
 
 /// Output vectors that one product handles together: transformed weights lie as [blocks / width][frequency][channel][width].
 @inline(__always) func panelWidth(_ outputBlocks: Int) -> Int {
@@ -88,7 +90,7 @@ func panelProduct(
                 while t &+ 2 <= tiles { product2x4(n, a + t &* 16, blockStride, b, c + t &* 4, accumulate, prefetch()); t &+= 2 }
                 if t < tiles { product1x4(n, a + t &* 16, blockStride, b, c + t &* 4, accumulate, prefetch()) }
             case 2:
-                while t &+ 12 <= tiles { product12x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 12 }
+                while t &+ 8 <= tiles { product8x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 8 }
                 while t &+ 4 <= tiles { product4x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 4 }
                 while t < tiles { product1x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 1 }
             default:
@@ -136,10 +138,10 @@ func panelProduct(
     ) {
         tileProduct(Zeros.of4, rows: 1, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product12x2(
+    @inline(never) func product8x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(Zeros.of24, rows: 12, vectors: 2, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of16, rows: 8, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product4x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
