@@ -93,9 +93,6 @@ public struct AugmentationError: Error, Equatable, CustomStringConvertible {
     /// What is wrong with it.
     public let message: String
 
-    /// The status of a process that ends because of this error, as in `sysexits.h`: wrong usage.
-    public var exitStatus: Int32 { 64 }
-
     /// One line.
     public var description: String { "augmentation, \(setting): \(message)" }
 }
