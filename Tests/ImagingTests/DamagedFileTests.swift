@@ -70,6 +70,27 @@ import Testing
         expectError(.invalid, "a.png", "ends early") { try open(Array(try bytes("grey.png").dropLast(30)), as: "a.png") }
     }
 
+    /// What libtiff, libhdf5 and libpng have to say goes into our errors, and nowhere else.
+    @Test func librariesPrintNothing() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent, \.standardOutputContent]) {
+            let tests = DamagedFileTests()
+            func damaged(_ name: String, _ range: Range<Int>) throws -> [UInt8] {
+                var file = try tests.bytes(name)
+                for position in range { file[position] = 0xFF }
+                return file
+            }
+            for (name, range) in [
+                ("deflate_float.tif", 400..<440), ("strips_lzw.tif", 300..<340), ("grey.png", 40..<50), ("h5py.h5", 2000..<13000),
+            ] {
+                do {
+                    try tests.open(damaged(name, range), as: name)
+                    preconditionFailure("\(name) was read")
+                } catch is ImagingError {}
+            }
+        }
+        #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } == "")
+    }
+
     /// No file, however damaged, may trap: bits are flipped at random in the part that says where everything is.
     @Test(arguments: [
         "contiguous.tif", "bigtiff_big_endian.tif", "strips_lzw.tif", "packbits.tif", "tiled.tif", "rgb_separate.tif",
