@@ -1,7 +1,9 @@
 import CSIMD
 
 // Matrix products held in registers. The register block is a compile-time choice: 24 accumulators of one register on
-// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64.
+// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64. Narrow
+// panels take 16 or 12 accumulators on AVX-512: the compiler does not unroll longer loops over rows, and accumulators that
+// are indexed by a loop's counter live in memory. `ObjectCodeTests` looks at each block's machine code.
 
 /// Output vectors that one product handles together: transformed weights lie as [blocks / width][frequency][channel][width].
 @inline(__always) func panelWidth(_ outputBlocks: Int) -> Int {
@@ -88,11 +90,11 @@ func panelProduct(
                 while t &+ 2 <= tiles { product2x4(n, a + t &* 16, blockStride, b, c + t &* 4, accumulate, prefetch()); t &+= 2 }
                 if t < tiles { product1x4(n, a + t &* 16, blockStride, b, c + t &* 4, accumulate, prefetch()) }
             case 2:
-                while t &+ 12 <= tiles { product12x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 12 }
+                while t &+ 8 <= tiles { product8x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 8 }
                 while t &+ 4 <= tiles { product4x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 4 }
                 while t < tiles { product1x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 1 }
             default:
-                while t &+ 16 <= tiles { product16x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 16 }
+                while t &+ 12 <= tiles { product12x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 12 }
                 while t &+ 4 <= tiles { product4x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 4 }
                 while t < tiles { product1x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 1 }
             }
@@ -136,10 +138,10 @@ func panelProduct(
     ) {
         tileProduct(Zeros.of4, rows: 1, vectors: 4, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product12x2(
+    @inline(never) func product8x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(Zeros.of24, rows: 12, vectors: 2, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of16, rows: 8, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
     @inline(never) func product4x2(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
@@ -151,10 +153,10 @@ func panelProduct(
     ) {
         tileProduct(Zeros.of2, rows: 1, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product16x1(
+    @inline(never) func product12x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(Zeros.of16, rows: 16, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of12, rows: 12, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX2 || arch(arm64)
