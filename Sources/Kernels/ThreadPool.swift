@@ -10,14 +10,21 @@ public final class ThreadPool: @unchecked Sendable {
     /// Threads that work, the calling one included.
     public let count: Int
 
-    // The current job. Written by the caller between generations, read by the workers after they saw the new generation.
+    // The current job. Written by the caller while the gate is closed, read by the workers after they entered it.
     private var task: csimd_task?
     private var arguments: UnsafeRawPointer?
     private var taskCount = 0
 
-    private let generation = Atomic<Int>(0)
+    /// Which job it is (counted from 1), whether workers may still join it, and how many are at it, in one word. The caller
+    /// waits for those that joined, not for those that the system has not let run yet.
+    private let gate = Atomic<Int>(Gate.closed)
+    private enum Gate {
+        static let closed = 1 << 16, nextJob = 1 << 17
+        static func workers(_ gate: Int) -> Int { gate & (closed - 1) }
+        static func job(_ gate: Int) -> Int { gate >> 17 }
+        static func isOpen(_ gate: Int) -> Bool { gate & closed == 0 }
+    }
     private let next = Atomic<Int>(0)
-    private let working = Atomic<Int>(0)
     private let sleeping = Atomic<Int>(0)
     private let ended = Atomic<Bool>(false)
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -29,7 +36,7 @@ public final class ThreadPool: @unchecked Sendable {
 
     /// Starts `count` − 1 threads.
     public init(count: Int) {
-        precondition(count >= 1, "ThreadPool: \(count) threads")
+        precondition(count >= 1 && count <= Gate.closed, "ThreadPool: \(count) threads")
         self.count = count
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
@@ -53,7 +60,7 @@ public final class ThreadPool: @unchecked Sendable {
 
     deinit {
         ended.store(true, ordering: .sequentiallyConsistent)
-        advance()
+        open()
         for thread in threads { pthread_join(thread, nil) }
         pthread_mutex_destroy(mutex)
         pthread_cond_destroy(condition)
@@ -75,11 +82,14 @@ public final class ThreadPool: @unchecked Sendable {
         self.arguments = raw
         taskCount = tasks
         next.store(0, ordering: .relaxed)
-        working.store(count - 1, ordering: .relaxed)
-        advance()
+        open()
         takeTasks(thread: 0)
         var spins = 0
-        while working.load(ordering: .acquiring) > 0 {
+        while true {
+            let now = gate.load(ordering: .acquiring)
+            if Gate.workers(now) == 0, gate.compareExchange(expected: now, desired: now | Gate.closed, ordering: .acquiring).exchanged {
+                return
+            }
             spins += 1
             if spins > ThreadPool.spins { sched_yield() } else { csimd_pause() }
         }
@@ -94,9 +104,10 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// Starts the next generation and wakes those who sleep.
-    private func advance() {
-        generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    /// Opens the gate to the next job and wakes those who sleep.
+    private func open() {
+        let job = Gate.job(gate.load(ordering: .relaxed)) + 1
+        gate.store(job * Gate.nextJob, ordering: .sequentiallyConsistent)
         if sleeping.load(ordering: .sequentiallyConsistent) > 0 {
             pthread_mutex_lock(mutex)
             pthread_cond_broadcast(condition)
@@ -105,26 +116,29 @@ public final class ThreadPool: @unchecked Sendable {
     }
 
     private func work(_ index: Int) {
-        var seen = 0
+        /// The last job that this thread was at.
+        var last = 0
+        func isNew(_ gate: Int) -> Bool { Gate.isOpen(gate) && Gate.job(gate) != last }
         while true {
-            var spins = 0
-            while generation.load(ordering: .acquiring) == seen {
+            var now = gate.load(ordering: .acquiring), spins = 0
+            while !isNew(now) {
                 spins += 1
                 if spins < ThreadPool.spins {
                     csimd_pause()
-                    continue
+                } else {
+                    pthread_mutex_lock(mutex)
+                    sleeping.wrappingAdd(1, ordering: .sequentiallyConsistent)
+                    while !isNew(gate.load(ordering: .sequentiallyConsistent)) { pthread_cond_wait(condition, mutex) }
+                    sleeping.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+                    pthread_mutex_unlock(mutex)
                 }
-                pthread_mutex_lock(mutex)
-                sleeping.wrappingAdd(1, ordering: .sequentiallyConsistent)
-                while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(condition, mutex) }
-                sleeping.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-                pthread_mutex_unlock(mutex)
+                now = gate.load(ordering: .acquiring)
             }
-            // The caller waits for every thread before it starts another generation, so none is ever missed.
-            seen += 1
             if ended.load(ordering: .acquiring) { return }
+            guard gate.compareExchange(expected: now, desired: now + 1, ordering: .acquiring).exchanged else { continue }
+            last = Gate.job(now)
             takeTasks(thread: index)
-            working.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+            gate.wrappingSubtract(1, ordering: .releasing)
         }
     }
 }
