@@ -1,9 +1,9 @@
 import CSIMD
 
 // Matrix products held in registers. The register block is a compile-time choice: 24 accumulators of one register on
-// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64. Panels of
-// two vectors take 16 accumulators on AVX-512: the compiler does not unroll the loop over 12 rows, and accumulators of a
-// loop that is not unrolled live in memory. `ObjectCodeTests` looks at each block's machine code.
+// AVX-512 (32 registers), 6 of two on AVX2 (16 registers), 6 of four on NEON (32), 2 of four on baseline x86-64. Narrow
+// panels take 16 or 12 accumulators on AVX-512: the compiler does not unroll longer loops over rows, and accumulators that
+// are indexed by a loop's counter live in memory. `ObjectCodeTests` looks at each block's machine code.
 
 /// Output vectors that one product handles together: transformed weights lie as [blocks / width][frequency][channel][width].
 @inline(__always) func panelWidth(_ outputBlocks: Int) -> Int {
@@ -94,7 +94,7 @@ func panelProduct(
                 while t &+ 4 <= tiles { product4x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 4 }
                 while t < tiles { product1x2(n, a + t &* 16, blockStride, b, c + t &* 2, accumulate, prefetch()); t &+= 1 }
             default:
-                while t &+ 16 <= tiles { product16x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 16 }
+                while t &+ 12 <= tiles { product12x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 12 }
                 while t &+ 4 <= tiles { product4x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 4 }
                 while t < tiles { product1x1(n, a + t &* 16, blockStride, b, c + t, accumulate, prefetch()); t &+= 1 }
             }
@@ -153,10 +153,10 @@ func panelProduct(
     ) {
         tileProduct(Zeros.of2, rows: 1, vectors: 2, blocks: n, a, s, b, c, acc, f)
     }
-    @inline(never) func product16x1(
+    @inline(never) func product12x1(
         _ n: Int, _ a: FloatPointer, _ s: Int, _ b: VectorPointer, _ c: MutableVectorPointer, _ acc: Bool, _ f: VectorPointer
     ) {
-        tileProduct(Zeros.of16, rows: 16, vectors: 1, blocks: n, a, s, b, c, acc, f)
+        tileProduct(Zeros.of12, rows: 12, vectors: 1, blocks: n, a, s, b, c, acc, f)
     }
 #endif
 #if UNET_AVX2 || arch(arm64)
