@@ -49,7 +49,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// Name of the optimizer.
     public var optimizer = "adam"
     /// Step size of the optimizer.
-    public var learningRate = 1e-4
+    public var learningRate = 5e-4
     /// Name of the loss.
     public var loss = "bce"
     /// Seed of every random decision.
