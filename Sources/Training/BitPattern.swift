@@ -1,7 +1,7 @@
 // Passes over whole arenas (multiples of 16 floats) at memory speed.
 
 /// A number that differs when any float differs in any bit (two differences may cancel, by a chance of 2⁻³² a lane).
-func checksum(_ values: UnsafeMutableBufferPointer<Float>) -> UInt64 {
+package func checksum(_ values: UnsafeMutableBufferPointer<Float>) -> UInt64 {
     var lanes = SIMD16<UInt32>(repeating: 0x9E37_79B9)
     forEachVector(values) { bits in
         // Rotating before adding makes the place of a float count, not only its value.
@@ -11,7 +11,7 @@ func checksum(_ values: UnsafeMutableBufferPointer<Float>) -> UInt64 {
 }
 
 /// Whether every float is a finite number.
-func isFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Bool {
+package func isFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Bool {
     let exponent = SIMD16<UInt32>(repeating: 0x7F80_0000)
     var found = SIMD16<UInt32>(repeating: 0)
     forEachVector(values) { bits in found |= SIMD16<UInt32>(repeating: 0).replacing(with: 1, where: bits & exponent .== exponent) }
@@ -21,6 +21,7 @@ func isFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Bool {
 @inline(__always)
 private func forEachVector(_ values: UnsafeMutableBufferPointer<Float>, _ body: (SIMD16<UInt32>) -> Void) {
     precondition(values.count % 16 == 0, "an arena of \(values.count) floats, no multiple of 16")
-    let raw = UnsafeRawPointer(values.baseAddress!)
+    guard let base = values.baseAddress else { return }
+    let raw = UnsafeRawPointer(base)
     for offset in stride(from: 0, to: values.count * 4, by: 64) { body(raw.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt32>.self)) }
 }

@@ -12,8 +12,8 @@ extension Trainer {
         let speed = Double(configuration.batchSize) / clock.total
         try log?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(outcome.loss), "accuracy": .number(outcome.accuracy),
-            "learning_rate": .number(configuration.learningRate), "images_per_s": .number(speed), "compute_s": .number(clock.compute),
-            "exposed_communication_s": .number(clock.communication), "input_wait_s": .number(clock.inputWait),
+            "learning_rate": .number(configuration.learningRate), "images_per_s": .number(speed), "compute_s": .seconds(clock.compute),
+            "exposed_communication_s": .seconds(clock.communication), "input_wait_s": .seconds(clock.inputWait),
         ])
         report.update(
             progress.step,

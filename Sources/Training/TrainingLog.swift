@@ -42,6 +42,9 @@ package final class TrainingLog {
 
         package init(integerLiteral value: Int) { self = .count(value) }
 
+        /// A time, to the microsecond.
+        static func seconds(_ value: Double) -> Value { .number((value * 1e6).rounded() / 1e6) }
+
         /// JSON knows no infinities; the shortest text that reads back as the same number otherwise.
         var text: String {
             switch self {

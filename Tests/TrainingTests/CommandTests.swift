@@ -54,7 +54,7 @@ import Training
         func scores(_ prediction: String, ranks: Int) throws -> [String: Double] {
             let outcome = try run(
                 "evaluate", "--prediction", prediction, "--labels", folder / "data/test-labels.tif", "--json", ranks: ranks)
-            return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Double])
+            return try JSONDecoder().decode([String: Double].self, from: Data(outcome.output.utf8))
         }
         let single = try scores(folder / "alone.tif", ranks: 0)
         #expect(Set(single.keys) == ["pixel_accuracy", "pixel_error", "dice", "iou", "threshold"])
