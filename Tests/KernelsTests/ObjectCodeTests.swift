@@ -129,7 +129,7 @@ import Testing
 
         static let avx512 = [
             ("product6x4", 24), ("product2x4", 8), ("product1x4", 4), ("product8x2", 16), ("product4x2", 8), ("product1x2", 2),
-            ("product16x1", 16),
+            ("product12x1", 12),
             ("product4x1", 4), ("product1x1", 1), ("outer6x4", 24), ("outer5x4", 20), ("outer8x2", 16), ("outer16x1", 16),
         ].map { Block(name: $0, products: $1, module: "KernelsAVX512") }
         static let avx2 = [("product6x1", 12), ("product4x1", 8), ("product1x1", 2), ("outer6x1", 12), ("outer5x1", 10)]

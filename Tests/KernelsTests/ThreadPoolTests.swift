@@ -104,21 +104,28 @@ private func threadIdentifier() -> Int32 {
     }
 }
 
+/// Frees memory whose address somebody might have seen: otherwise the compiler leaves both calls out.
+private func release(_ memory: UnsafeMutableRawPointer?) {
+    lastReleased.store(UInt(bitPattern: memory), ordering: .relaxed)
+    free(memory)
+}
+private let lastReleased = Atomic<UInt>(0)
+
 /// The counter that shows that a step allocates nothing, and what it shows of the kernels.
 @Suite struct AllocationTests {
     @Test("the counter sees this thread's allocations and those of the threads it starts") func counter() {
         malloc_count_start()
         // #expect itself allocates, so the counts are taken first.
         let none = malloc_count()
-        free(malloc(10))
+        release(malloc(10))
         let one = malloc_count()
-        free(calloc(1, 10))
-        free(realloc(malloc(10), 20))
+        release(calloc(1, 10))
+        release(realloc(malloc(10), 20))
         let four = malloc_count()
         var p: UnsafeMutableRawPointer?
         let status = posix_memalign(&p, 64, 100), address = UInt(bitPattern: p)
-        free(p)
-        free(aligned_alloc(128, 256))
+        release(p)
+        release(aligned_alloc(128, 256))
         let six = malloc_count()
         #expect(none == 0 && one == 1 && four == 4 && six == 6 && status == 0 && address % 64 == 0)
         let before = malloc_count()
@@ -127,7 +134,7 @@ private func threadIdentifier() -> Int32 {
 
         // Threads started after the start count here; each of the pool's tasks allocates once.
         let pool = ThreadPool(count: 4), start = malloc_count()
-        for _ in 0..<10 { pool.run(64, 0) { _, _, _ in free(malloc(1)) } }
+        for _ in 0..<10 { pool.run(64, 0) { _, _, _ in release(malloc(1)) } }
         let after = malloc_count()
         #expect(after - start == 640)
     }
@@ -139,7 +146,7 @@ private func threadIdentifier() -> Int32 {
         pthread_create(
             &thread, nil,
             { raw in
-                for _ in 0..<10000 { free(malloc(8)) }
+                for _ in 0..<10000 { release(malloc(8)) }
                 return nil
             }, stop)
         malloc_count_start()
