@@ -31,6 +31,11 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         "\(algorithm) \(kernelHeight)×\(kernelWidth) \(inputs.parts)→\(outputs.parts) at \(height)×\(width), batch \(batch)"
     }
 
+    /// Ways in which the input gradient is stored: of the largest shapes only the plainest and the one that takes every step.
+    var storages: [GradientStorage] {
+        inputs.blocks * outputs.blocks > 200 ? [false, true].map { GradientStorage(accumulate: $0, mask: $0) } : GradientStorage.allCases
+    }
+
     var upsampling: Bool { algorithm == .upsampled }
     var outputHeight: Int { upsampling ? 2 * height : height }
     var outputWidth: Int { upsampling ? 2 * width : width }

@@ -18,7 +18,7 @@ extension ConvolutionResults {
 
             let inputs = c.checkedInputs
             let mask = ConvolutionCase.select(x[sample], inputs), start = ConvolutionCase.select(initial[sample], inputs)
-            for (storage, result) in zip(GradientStorage.allCases, inputGradients) {
+            for (storage, result) in zip(storages, inputGradients) {
                 var reference = expected.inputGradient[sample]
                 for i in reference.values.indices {
                     if storage.accumulate { reference.values[i] += start.values[i] }
@@ -75,8 +75,8 @@ extension ConvolutionCase {
 
 @Suite struct ConvolutionTests {
     /// All tensors are parts of concatenations here, so that strides and neighbours are tested with every shape.
-    @Test("convolutions agree with the reference", arguments: ConvolutionCase.table, KernelVariant.available)
-    func correctness(_ c: ConvolutionCase, _ variant: KernelVariant) {
+    @Test("convolutions agree with the reference", arguments: KernelVariant.available, ConvolutionCase.table)
+    func correctness(_ variant: KernelVariant, _ c: ConvolutionCase) {
         ConvolutionResults(c, on: variant.device(), strided: true).expectCorrect(c)
     }
 
