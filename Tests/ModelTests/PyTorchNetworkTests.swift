@@ -3,7 +3,7 @@ import Model
 import TestSupport
 import Testing
 
-/// The whole network against PyTorch's double precision. Tolerance: the issue of record is 1e-4; Winograd in single
+/// The whole network against PyTorch's double precision. Tolerance: the promise is 1e-4; Winograd in single
 /// precision reaches a few 1e-6 here, so a tenth of the promise is asked for.
 @Suite struct PyTorchNetworkTests {
     static let cases = availableInstructionSets.flatMap { isa in ["unet-keras", "unet"].map { ($0, isa) } }
