@@ -2,8 +2,10 @@ import CSIMD
 
 /// How a convolution is computed. Chosen by the shape of one sample alone, so that every rank chooses alike.
 public enum ConvolutionAlgorithm: String, Sendable {
-    /// 3 × 3 by Winograd's F(4×4, 3×3).
-    case winograd
+    /// 3 × 3 by Winograd's F(4×4, 3×3): a quarter of the products.
+    case winograd4
+    /// 3 × 3 by Winograd's F(6×6, 3×3): a fifth of the products.
+    case winograd6
     /// Nearest-neighbour upsampling by 2 and a 2 × 2 convolution in one, with a quarter of the products.
     case upsampled
     /// 1 × 1: a matrix product over pixels.
@@ -42,11 +44,11 @@ public struct Convolution: Sendable {
         let chosen =
             algorithm
             ?? Convolution.algorithm(
-                inputChannels: input.blocks == 1 ? inputChannels : input.blocks * 16, kernelHeight: kernelHeight, kernelWidth: kernelWidth,
-                upsampling: upsampling)
+                inputChannels: input.blocks == 1 ? inputChannels : input.blocks * 16, height: input.height, width: input.width,
+                kernelHeight: kernelHeight, kernelWidth: kernelWidth, upsampling: upsampling)
         let fits =
             switch chosen {
-            case .winograd: kernelHeight == 3 && kernelWidth == 3
+            case .winograd4, .winograd6: kernelHeight == 3 && kernelWidth == 3
             case .upsampled: kernelHeight == 2 && kernelWidth == 2
             case .pointwise: kernelHeight == 1 && kernelWidth == 1
             case .gathered: input.blocks == 1 && inputChannels * kernelHeight * kernelWidth <= 64
@@ -64,13 +66,21 @@ public struct Convolution: Sendable {
         output = Shape(batch: input.batch, blocks: outputBlocks, height: input.height * scale, width: input.width * scale)
     }
 
-    /// The rule: 1 × 1 by `pointwise`; at most three channels (and at most 64 taps in all) by `gathered`; 3 × 3 by `winograd`;
-    /// what follows an upsampling by `upsampled`; other kernel sizes by `general`.
-    public static func algorithm(inputChannels: Int, kernelHeight: Int, kernelWidth: Int, upsampling: Bool) -> ConvolutionAlgorithm {
+    /// The rule: 1 × 1 by `pointwise`; at most three channels (and at most 64 taps in all) by `gathered`; 3 × 3 by `winograd4` or
+    /// `winograd6`; what follows an upsampling by `upsampled`; other kernel sizes by `general`.
+    public static func algorithm(
+        inputChannels: Int, height: Int, width: Int, kernelHeight: Int, kernelWidth: Int, upsampling: Bool
+    ) -> ConvolutionAlgorithm {
         if upsampling { return .upsampled }
         if kernelHeight == 1 && kernelWidth == 1 { return .pointwise }
         if inputChannels <= 3 && inputChannels * kernelHeight * kernelWidth <= 64 { return .gathered }
-        return kernelHeight == 3 && kernelWidth == 3 ? .winograd : .general
+        return kernelHeight == 3 && kernelWidth == 3 ? winograd(height: height, width: width) : .general
+    }
+
+    /// F(6×6) where it saves at least a tenth of F(4×4)'s products on an image of this size, tiles that hang over the border counted.
+    private static func winograd(height: Int, width: Int) -> ConvolutionAlgorithm {
+        func products(_ scheme: TileScheme) -> Int { scheme.tiles(height: height, width: width) * scheme.frequencies }
+        return products(.winograd6) * 10 <= products(.winograd4) * 9 ? .winograd6 : .winograd4
     }
 
     /// Floats of the weights.
@@ -83,22 +93,36 @@ public struct Convolution: Sendable {
 
     // MARK: The tiled schemes
 
-    private var frequencies: Int {
-        switch algorithm {
-        case .winograd: 36
-        case .upsampled: 4
-        default: 1
+    /// Products for each tile and pair of channels, and the edge of a tile, of one of the schemes in the kernels.
+    private struct TileScheme {
+        var frequencies, edge: Int
+        static let winograd4 = TileScheme(frequencies: 36, edge: 4), winograd6 = TileScheme(frequencies: 64, edge: 6)
+        static let upsampled = TileScheme(frequencies: 4, edge: 1), pixels = TileScheme(frequencies: 1, edge: 1)
+
+        init(frequencies: Int, edge: Int) {
+            self.frequencies = frequencies
+            self.edge = edge
         }
+
+        init(_ algorithm: ConvolutionAlgorithm) {
+            switch algorithm {
+            case .winograd4: self = .winograd4
+            case .winograd6: self = .winograd6
+            case .upsampled: self = .upsampled
+            case .pointwise, .gathered, .general: self = .pixels
+            }
+        }
+
+        var isWinograd: Bool { edge > 1 }
+        /// Tiles of one image.
+        func tiles(height: Int, width: Int) -> Int { (height + edge - 1) / edge * ((width + edge - 1) / edge) }
     }
-    /// Tiles of one sample, forward and in the weight gradient.
-    private var tilesPerSample: Int { tilesPerSample(frequencies: frequencies) }
-    private func tilesPerSample(frequencies: Int) -> Int {
-        frequencies == 36 ? (input.height + 3) / 4 * ((input.width + 3) / 4) : input.pixels
-    }
+
+    private var scheme: TileScheme { TileScheme(algorithm) }
     /// The input gradient of a gathered 3 × 3 convolution is Winograd's; that of other gathered kernels is the general one.
-    private var gradientFrequencies: Int { algorithm == .gathered ? 36 : frequencies }
-    private var inputGradientIsGeneral: Bool {
-        algorithm == .general || (algorithm == .gathered && (kernelHeight != 3 || kernelWidth != 3))
+    private var inputGradientAlgorithm: ConvolutionAlgorithm {
+        if algorithm != .gathered { return algorithm }
+        return kernelHeight == 3 && kernelWidth == 3 ? Convolution.winograd(height: input.height, width: input.width) : .general
     }
     /// Input blocks that the product sees.
     private var productBlocks: Int {
@@ -108,33 +132,39 @@ public struct Convolution: Sendable {
     /// One direction of the tiled product: how tiles are grouped and where scratch memory goes.
     private struct Tiling {
         var tiles, group, groups, outputParts: Int
-        var stored: Bool
-        var transformedCount, threadCount: Int
-        func scratchCount(threads: Int) -> Int { transformedCount + threads * threadCount }
+        /// Whether the weights are transformed once and kept, and whether the input is: floats of either, or 0.
+        var weightCount, inputCount: Int
+        var threadCount: Int
+        func scratchCount(threads: Int) -> Int { weightCount + inputCount + threads * threadCount }
     }
 
     /// How the forward pass (or the input gradient, with the roles of the channels exchanged) is cut into tasks.
     /// Each output's chain of operations does not depend on it.
-    private func tiling(inputs: Int, outputs: Int, frequencies: Int, summed: Bool, threads: Int, multiple: Int) -> Tiling {
-        let tiles = input.batch * tilesPerSample(frequencies: frequencies)
-        // Few tiles and many channels: each block of transformed weights is made when it is needed and stays in the cache.
-        let stored = frequencies < 36 || inputs * outputs <= 512
-        let wanted = frequencies < 36 ? 192 : (stored ? 48 : 256)
+    private func tiling(_ scheme: TileScheme, inputs: Int, outputs: Int, summed: Bool, threads: Int, multiple: Int) -> Tiling {
+        let tiles = input.batch * scheme.tiles(height: input.height, width: input.width), frequencies = scheme.frequencies
+        // Winograd's transformed weights are large. Where all tiles fit in one group, or the weights are more than the tiles, each block
+        // of them is made when it is needed, multiplied with as many tiles as possible and forgotten; it never leaves the cache.
+        let fuses = scheme.isWinograd && (tiles <= 256 || inputs * outputs > 512)
+        let wanted = fuses ? 256 : (scheme.isWinograd ? (scheme.edge == 6 ? 24 : 48) : 192)
         let group = min((wanted + multiple - 1) / multiple * multiple, tiles)
         let groups = (tiles + group - 1) / group
-        let parts = min(outputs, max(1, (2 * threads + groups - 1) / groups))
+        // The threads share one transformed input where there is one group: else each would transform it for its outputs.
+        let sharesInput = fuses && groups == 1
+        let parts = threads == 1 ? 1 : min(outputs, max(1, ((sharesInput ? 4 : 2) * threads + groups - 1) / groups))
+        let inputCount = frequencies * (inputs * group + 1) * 16
         let vectors =
-            256 + (group * 24 + 63) / 64 + frequencies * (inputs * group + 1) + (summed ? 1 : frequencies) * (group * 4 + 1)
-            + (stored ? 0 : frequencies * (min(4, inputs) * 64 + 1)) + 64
+            256 + (group * 24 + 63) / 64 + (summed ? 1 : frequencies) * (group * 4 + 1)
+            + (fuses ? frequencies * (min(4, inputs) * 64 + 1) : 0) + 64
         return Tiling(
-            tiles: tiles, group: group, groups: groups, outputParts: threads == 1 ? 1 : parts, stored: stored,
-            transformedCount: stored ? frequencies * inputs * outputs * 256 : 0, threadCount: vectors * 16)
+            tiles: tiles, group: group, groups: groups, outputParts: parts,
+            weightCount: fuses ? 0 : frequencies * inputs * outputs * 256, inputCount: sharesInput ? inputCount + 1024 : 0,
+            threadCount: vectors * 16 + (sharesInput ? 0 : inputCount))
     }
 
     /// Groups of the weight gradient's tiles: a partition that depends on the shape alone, since it orders the sum.
     private var gradientGroup: Int {
-        let tiles = tilesPerSample
-        if frequencies < 36 { return min(192, tiles) }
+        let tiles = scheme.tiles(height: input.height, width: input.width)
+        if !scheme.isWinograd { return min(192, tiles) }
         return min(input.blocks * output.blocks <= 256 ? 64 : 256, tiles)
     }
     private static let gradientChunk = 4
@@ -144,12 +174,12 @@ public struct Convolution: Sendable {
         if algorithm == .general { return generalScratchCount(threads: device.threads.count) }
         let threads = device.threads.count, multiple = device.kernels.tileMultiple
         let forward = tiling(
-            inputs: productBlocks, outputs: output.blocks, frequencies: frequencies, summed: false, threads: threads, multiple: multiple)
+            scheme, inputs: productBlocks, outputs: output.blocks, summed: false, threads: threads, multiple: multiple)
         let backward =
-            inputGradientIsGeneral
+            inputGradientAlgorithm == .general
             ? generalScratchCount(threads: threads)
             : tiling(
-                inputs: output.blocks, outputs: input.blocks, frequencies: gradientFrequencies, summed: algorithm == .upsampled,
+                TileScheme(inputGradientAlgorithm), inputs: output.blocks, outputs: input.blocks, summed: algorithm == .upsampled,
                 threads: threads, multiple: multiple
             ).scratchCount(threads: threads)
         return max(forward.scratchCount(threads: threads), backward, gradientScratch.total(threads: threads))
@@ -157,7 +187,8 @@ public struct Convolution: Sendable {
 
     private var gradientScratch: GradientScratch {
         GradientScratch(
-            frequencies: frequencies, inputs: productBlocks, outputs: output.blocks, group: gradientGroup, tiles: tilesPerSample,
+            frequencies: scheme.frequencies, inputs: productBlocks, outputs: output.blocks, group: gradientGroup,
+            tiles: scheme.tiles(height: input.height, width: input.width),
             chunk: min(Convolution.gradientChunk, productBlocks))
     }
 
@@ -195,17 +226,22 @@ public struct Convolution: Sendable {
             return generalForward(on: device, input: input, weights: weights, bias: bias, output: output, relu: relu, scratch: scratch)
         }
         let tiling = tiling(
-            inputs: productBlocks, outputs: output.shape.blocks, frequencies: frequencies, summed: false, threads: device.threads.count,
+            scheme, inputs: productBlocks, outputs: output.shape.blocks, summed: false, threads: device.threads.count,
             multiple: kernels.tileMultiple)
         var arguments = convolutionArguments(
             tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
         arguments.bias = bias
         arguments.relu = relu
         switch algorithm {
-        case .winograd: run(device, tiling, arguments, kernels.winogradWeights, kernels.winograd)
-        case .upsampled: run(device, tiling, arguments, kernels.upsampledWeights, kernels.upsampled)
-        case .pointwise: run(device, tiling, arguments, kernels.pointwiseWeights, kernels.pointwise)
-        default: run(device, tiling, arguments, kernels.gatheredWeights, kernels.gathered)
+        case .winograd4:
+            run(
+                device, tiling, arguments, weights: kernels.winograd4Weights, input: kernels.winograd4Input, product: kernels.winograd4)
+        case .winograd6:
+            run(
+                device, tiling, arguments, weights: kernels.winograd6Weights, input: kernels.winograd6Input, product: kernels.winograd6)
+        case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledWeights, product: kernels.upsampled)
+        case .pointwise: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
+        default: run(device, tiling, arguments, weights: kernels.gatheredWeights, product: kernels.gathered)
         }
     }
 
@@ -222,14 +258,15 @@ public struct Convolution: Sendable {
         check("input gradient", inputGradient, input)
         if let mask { check("mask", mask, input) }
         let kernels = device.kernels
-        if inputGradientIsGeneral {
+        let algorithm = inputGradientAlgorithm
+        if algorithm == .general {
             return generalInputGradient(
                 on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: accumulate,
                 mask: mask,
                 scratch: scratch)
         }
         let tiling = tiling(
-            inputs: output.blocks, outputs: input.blocks, frequencies: gradientFrequencies, summed: algorithm == .upsampled,
+            TileScheme(algorithm), inputs: output.blocks, outputs: input.blocks, summed: algorithm == .upsampled,
             threads: device.threads.count, multiple: kernels.tileMultiple)
         var arguments = convolutionArguments(
             tiling, input: outputGradient, weights: weights, output: inputGradient, inputs: output.blocks, scratch: scratch)
@@ -238,11 +275,20 @@ public struct Convolution: Sendable {
         arguments.accumulate = accumulate
         arguments.rotated = true
         switch algorithm {
-        case .winograd, .gathered: run(device, tiling, arguments, kernels.winogradWeights, kernels.winograd)
-        case .upsampled: run(device, tiling, arguments, kernels.upsampledInputWeights, kernels.upsampledInput)
-        default: run(device, tiling, arguments, kernels.pointwiseWeights, kernels.pointwise)
+        case .winograd4:
+            run(
+                device, tiling, arguments, weights: kernels.winograd4Weights, input: kernels.winograd4Input, product: kernels.winograd4)
+        case .winograd6:
+            run(
+                device, tiling, arguments, weights: kernels.winograd6Weights, input: kernels.winograd6Input, product: kernels.winograd6)
+        case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledInputWeights, product: kernels.upsampledInput)
+        default: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
         }
     }
+
+    /// Outputs of this size and more are written past the caches: they would not stay until they are read, and a cache line is
+    /// otherwise read before it is overwritten.
+    private static let streamedBytes = 2 << 20
 
     private func convolutionArguments(
         _ tiling: Tiling, input: Tensor, weights: UnsafePointer<Float>, output: Tensor, inputs: Int, scratch: UnsafeMutablePointer<Float>
@@ -253,8 +299,9 @@ public struct Convolution: Sendable {
         arguments.weights = weights
         arguments.output = output.pointer
         arguments.outputStride = output.sampleStride
-        arguments.transformed = tiling.stored ? scratch : nil
-        arguments.scratch = scratch + tiling.transformedCount
+        arguments.transformed = tiling.weightCount > 0 ? scratch : nil
+        arguments.transformedInput = tiling.inputCount > 0 ? scratch + tiling.weightCount : nil
+        arguments.scratch = scratch + tiling.weightCount + tiling.inputCount
         arguments.scratchStride = tiling.threadCount
         arguments.batch = self.input.batch
         arguments.inputBlocks = inputs
@@ -267,11 +314,16 @@ public struct Convolution: Sendable {
         arguments.tiles = tiling.tiles
         arguments.tileGroup = tiling.group
         arguments.outputParts = tiling.outputParts
+        arguments.streams = output.shape.sampleCount * 4 >= Convolution.streamedBytes
         return arguments
     }
 
-    private func run(_ device: Device, _ tiling: Tiling, _ arguments: csimd_convolution, _ weights: csimd_task, _ product: csimd_task) {
-        if tiling.stored { device.threads.run(arguments.outputBlocks, arguments, weights) }
+    private func run(
+        _ device: Device, _ tiling: Tiling, _ arguments: csimd_convolution, weights: csimd_task, input: csimd_task? = nil,
+        product: csimd_task
+    ) {
+        if tiling.weightCount > 0 { device.threads.run(arguments.outputBlocks, arguments, weights) }
+        if tiling.inputCount > 0 { device.threads.run(arguments.inputBlocks, arguments, input!) }
         device.threads.run(tiling.groups * tiling.outputParts, arguments, product)
     }
 
@@ -311,12 +363,13 @@ public struct Convolution: Sendable {
         a.inputChannels = inputChannels
         a.kernelHeight = kernelHeight
         a.kernelWidth = kernelWidth
-        a.tiles = tilesPerSample
+        a.tiles = scheme.tiles(height: self.input.height, width: self.input.width)
         a.tileGroup = gradientGroup
         a.inputChunk = min(Convolution.gradientChunk, productBlocks)
         let transform: csimd_task, product: csimd_task
         switch algorithm {
-        case .winograd: (transform, product) = (kernels.winogradGradientTransform, kernels.winogradGradientProduct)
+        case .winograd4: (transform, product) = (kernels.winograd4GradientTransform, kernels.winograd4GradientProduct)
+        case .winograd6: (transform, product) = (kernels.winograd6GradientTransform, kernels.winograd6GradientProduct)
         case .upsampled: (transform, product) = (kernels.upsampledGradientTransform, kernels.upsampledGradientProduct)
         case .pointwise: (transform, product) = (kernels.pointwiseGradientTransform, kernels.pointwiseGradientProduct)
         default: (transform, product) = (kernels.gatheredGradientTransform, kernels.gatheredGradientProduct)

@@ -99,9 +99,11 @@ public final class ThreadPool: @unchecked Sendable {
         let task = self.task!, arguments = self.arguments!, count = taskCount
         while true {
             let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            if i >= count { return }
+            if i >= count { break }
             task(arguments, i, thread)
         }
+        // What tasks wrote past the caches must be seen by whoever sees this thread done.
+        csimd_stream_fence()
     }
 
     /// Opens the gate to the next job and wakes those who sleep.

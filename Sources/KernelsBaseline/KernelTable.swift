@@ -13,10 +13,16 @@ import CSIMD
 
 private func makeTable() -> csimd_kernels {
     csimd_kernels(
-        winogradWeights: { transformAllWeights(Winograd.self, $0!, $1, $2) },
-        winograd: { convolve(Winograd.self, $0!, $1, $2) },
-        winogradGradientTransform: { transformForGradient(Winograd.self, $0!, $1, $2) },
-        winogradGradientProduct: { multiplyForGradient(Winograd.self, $0!, $1, $2) },
+        winograd4Weights: { transformAllWeights(Winograd4.self, $0!, $1, $2) },
+        winograd4Input: { transformAllInput(Winograd4.self, $0!, $1, $2) },
+        winograd4: { convolve(Winograd4.self, $0!, $1, $2) },
+        winograd4GradientTransform: { transformForGradient(Winograd4.self, $0!, $1, $2) },
+        winograd4GradientProduct: { multiplyForGradient(Winograd4.self, $0!, $1, $2) },
+        winograd6Weights: { transformAllWeights(Winograd6.self, $0!, $1, $2) },
+        winograd6Input: { transformAllInput(Winograd6.self, $0!, $1, $2) },
+        winograd6: { convolve(Winograd6.self, $0!, $1, $2) },
+        winograd6GradientTransform: { transformForGradient(Winograd6.self, $0!, $1, $2) },
+        winograd6GradientProduct: { multiplyForGradient(Winograd6.self, $0!, $1, $2) },
         upsampledWeights: { transformAllWeights(Upsampled.self, $0!, $1, $2) },
         upsampled: { convolve(Upsampled.self, $0!, $1, $2) },
         upsampledGradientTransform: { transformForGradient(Upsampled.self, $0!, $1, $2) },

@@ -26,7 +26,7 @@ enum Pointwise: Scheme {
             for v in 0..<width {
                 let target = result + (c &* 16 &* width &+ v)
                 if rotated {
-                    transpose16(weights + ((firstInput &+ c) &* outputBlocks &+ firstOutput &+ v) &* 16, work, work + 16)
+                    transpose16(weights + ((firstInput &+ c) &* outputBlocks &+ firstOutput &+ v) &* 16, work)
                     for i in 0..<16 { target[i &* width] = work[i] }
                 } else {
                     let s = weights + ((firstOutput &+ v) &* inputBlocks &+ firstInput &+ c) &* 16

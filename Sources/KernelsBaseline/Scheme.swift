@@ -59,7 +59,7 @@ struct TileStore {
     let mask: VectorPointer?
     let bias: VectorPointer?
     let outputStride, maskStride: Int  // vectors between samples
-    let relu, accumulate: Bool
+    let relu, accumulate, streams: Bool
 
     init(_ a: csimd_convolution) {
         output = vectors(a.output)
@@ -69,6 +69,7 @@ struct TileStore {
         maskStride = a.maskStride / 16
         relu = a.relu
         accumulate = a.accumulate
+        streams = a.streams
     }
 
     @inline(__always) func biasVector(_ block: Int) -> Vector { bias.map { $0[block] } ?? .zero }
@@ -80,7 +81,7 @@ struct TileStore {
         let p = output + (sample &* outputStride &+ plane &+ pixel)
         if accumulate { v += p.pointee }
         if let mask { v = f32x16_where_positive(v, mask[sample &* maskStride &+ plane &+ pixel]) }
-        p.pointee = v
+        if streams { f32x16_stream(p, v) } else { p.pointee = v }
     }
 }
 
@@ -108,7 +109,8 @@ func fillPositions(_ positions: UnsafeMutablePointer<TilePosition>, first: Int, 
 /// Vectors of work space that every transform may use.
 let workVectors = 256
 
-/// One task of a convolution: one group of tiles, one part of the output panels.
+/// One task of a convolution: one group of tiles, one part of the output panels. Transforms the input unless that was done
+/// for all tasks together.
 @inline(__always)
 func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
@@ -123,18 +125,21 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
     let scratch = vectors(a.scratch + thread &* a.scratchStride)
     let work = scratch
     let positions = UnsafeMutableRawPointer(work + workVectors).assumingMemoryBound(to: TilePosition.self)
-    let transformedInput = work + workVectors + (a.tileGroup &* MemoryLayout<TilePosition>.stride &+ 63) / 64
+    let own = work + workVectors + (a.tileGroup &* MemoryLayout<TilePosition>.stride &+ 63) / 64
     let inputStride = inputBlocks &* a.tileGroup &+ 1
-    let products = transformedInput + S.frequencies &* inputStride
+    let transformedInput = a.transformedInput.map { vectors($0) } ?? own
+    let products = a.transformedInput == nil ? own + S.frequencies &* inputStride : own
     let productStride = S.summed ? 0 : a.tileGroup &* width &+ 1
     let block = products + (S.summed ? a.tileGroup &* width &+ 1 : S.frequencies &* productStride)
     let blockStride = chunk &* 16 &* width &+ 1
 
     fillPositions(positions, first: first, count: n, height: a.height, width: a.width, edge: S.tileEdge)
-    for c in 0..<inputBlocks {
-        S.transformInput(
-            vectors(a.input), block: c, sampleStride: a.inputStride / 16, geometry, positions, count: n,
-            transformedInput + c &* a.tileGroup, frequencyStride: inputStride, work)
+    if a.transformedInput == nil {
+        for c in 0..<inputBlocks {
+            S.transformInput(
+                vectors(a.input), block: c, sampleStride: a.inputStride / 16, geometry, positions, count: n,
+                transformedInput + c &* a.tileGroup, frequencyStride: inputStride, work)
+        }
     }
     let store = TileStore(a)
     for panel in (panels &* part / a.outputParts)..<(panels &* (part &+ 1) / a.outputParts) {
@@ -170,6 +175,20 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
             }
         }
     }
+}
+
+/// One task of the transform of the input for all tasks together: one block of channels, all tiles (a single group).
+@inline(__always)
+func transformAllInput<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
+    let geometry = Geometry(
+        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let work = vectors(a.scratch + thread &* a.scratchStride)
+    let positions = UnsafeMutableRawPointer(work + workVectors).assumingMemoryBound(to: TilePosition.self)
+    fillPositions(positions, first: 0, count: a.tiles, height: a.height, width: a.width, edge: S.tileEdge)
+    S.transformInput(
+        vectors(a.input), block: task, sampleStride: a.inputStride / 16, geometry, positions, count: a.tiles,
+        vectors(a.transformedInput) + task &* a.tileGroup, frequencyStride: a.inputBlocks &* a.tileGroup &+ 1, work)
 }
 
 /// One task of the weight transform: one output panel, all inputs, to `transformed`.

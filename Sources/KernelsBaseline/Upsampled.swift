@@ -140,7 +140,7 @@ enum UpsampledInput: Scheme {
         for c in 0..<inputs {
             for v in 0..<width {
                 let s = weights + ((firstInput &+ c) &* outputBlocks &+ firstOutput &+ v) &* 64
-                for r in 0..<4 { transpose16(s + r &* 16, work + r &* 16, work + 64) }
+                for r in 0..<4 { transpose16(s + r &* 16, work + r &* 16) }
                 for i in 0..<16 {
                     Upsampled.combine(
                         work[i], work[16 &+ i], work[32 &+ i], work[48 &+ i], result + ((c &* 16 &+ i) &* width &+ v), fs)

@@ -18,18 +18,38 @@ typealias MutableVectorPointer = UnsafeMutablePointer<Vector>
 }
 @inline(__always) func floats(_ p: VectorPointer) -> FloatPointer { UnsafeRawPointer(p).assumingMemoryBound(to: Float.self) }
 
-/// Transposes a 16 × 16 block (rows `sourceStride` vectors apart) by four perfect-shuffle rounds; `work` holds 32 vectors.
-@inline(__always)
-func transpose16(_ source: VectorPointer, _ result: MutableVectorPointer, _ work: MutableVectorPointer) {
-    @inline(__always) func shuffle(_ a: VectorPointer, _ b: MutableVectorPointer) {
-        for i in 0..<8 {
-            let x = a[2 &* i], y = a[2 &* i &+ 1]
-            b[i] = f32x16_even(x, y)
-            b[i &+ 8] = f32x16_odd(x, y)
-        }
+/// Transposes a 16 × 16 block by four perfect shuffles, in registers where there are thirty-two of them.
+@inline(never)
+func transpose16(_ a: VectorPointer, _ result: MutableVectorPointer) {
+    typealias Rows = (
+        Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
+    )
+    @inline(__always) func even(_ a: Vector, _ b: Vector) -> Vector { f32x16_even(a, b) }
+    @inline(__always) func odd(_ a: Vector, _ b: Vector) -> Vector { f32x16_odd(a, b) }
+    @inline(__always) func shuffle(_ r: Rows) -> Rows {
+        (
+            even(r.0, r.1), even(r.2, r.3), even(r.4, r.5), even(r.6, r.7), even(r.8, r.9), even(r.10, r.11), even(r.12, r.13),
+            even(r.14, r.15), odd(r.0, r.1), odd(r.2, r.3), odd(r.4, r.5), odd(r.6, r.7), odd(r.8, r.9), odd(r.10, r.11), odd(r.12, r.13),
+            odd(r.14, r.15)
+        )
     }
-    shuffle(source, work)
-    shuffle(VectorPointer(work), work + 16)
-    shuffle(VectorPointer(work + 16), work)
-    shuffle(VectorPointer(work), result)
+    let r = shuffle(
+        shuffle(
+            shuffle(shuffle((a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15])))))
+    result[0] = r.0
+    result[1] = r.1
+    result[2] = r.2
+    result[3] = r.3
+    result[4] = r.4
+    result[5] = r.5
+    result[6] = r.6
+    result[7] = r.7
+    result[8] = r.8
+    result[9] = r.9
+    result[10] = r.10
+    result[11] = r.11
+    result[12] = r.12
+    result[13] = r.13
+    result[14] = r.14
+    result[15] = r.15
 }

@@ -20,7 +20,7 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         self.height = height
         self.width = width
         switch algorithm {
-        case .winograd: (kernelHeight, kernelWidth) = (3, 3)
+        case .winograd4, .winograd6: (kernelHeight, kernelWidth) = (3, 3)
         case .upsampled: (kernelHeight, kernelWidth) = (2, 2)
         case .pointwise: (kernelHeight, kernelWidth) = (1, 1)
         case .gathered, .general: (kernelHeight, kernelWidth) = kernel ?? (3, 3)

@@ -25,7 +25,8 @@ extension ConvolutionCase {
 
     /// Concatenations whose parts end in the middle of a block.
     private static let concatenations = [
-        ConvolutionCase(.winograd, [5, 17], [20], 7, 6, batch: 2), ConvolutionCase(.winograd, [16, 3, 1], [1, 1, 30], 9, 5),
+        ConvolutionCase(.winograd4, [5, 17], [20], 7, 6, batch: 2), ConvolutionCase(.winograd4, [16, 3, 1], [1, 1, 30], 9, 5),
+        ConvolutionCase(.winograd6, [5, 17], [20], 8, 6, batch: 2), ConvolutionCase(.winograd6, [16, 3, 1], [1, 1, 30], 13, 5),
         ConvolutionCase(.upsampled, [33, 31], [5, 17], 3, 5, batch: 2), ConvolutionCase(.pointwise, [1, 1, 1], [2, 20], 6, 7, batch: 3),
         ConvolutionCase(.general, [5, 17], [3, 14], 6, 7, batch: 2, kernel: (5, 3)),
     ]
@@ -60,11 +61,17 @@ extension ConvolutionCase {
 
     /// Shapes that take other paths through the blocking.
     static let large = [
-        // Weights transformed block by block (more than 512 pairs of blocks): few tiles; an odd number of blocks; more tiles than one group holds.
-        ConvolutionCase(.winograd, [512], [512], 8, 8, batch: 2), ConvolutionCase(.winograd, [1040], [560], 5, 3),
-        ConvolutionCase(.winograd, [368], [368], 66, 70),
+        // Weights transformed block by block, for one group of all tiles: many channels; an odd number of blocks.
+        ConvolutionCase(.winograd4, [512], [512], 8, 8, batch: 2), ConvolutionCase(.winograd4, [1040], [560], 5, 3),
+        ConvolutionCase(.winograd6, [512], [512], 8, 8, batch: 2), ConvolutionCase(.winograd6, [1040], [560], 5, 3),
+        // The same for several groups (more than 512 pairs of blocks), and weights transformed once for several groups.
+        ConvolutionCase(.winograd4, [368], [368], 66, 70), ConvolutionCase(.winograd6, [368], [368], 98, 100),
+        ConvolutionCase(.winograd4, [20], [40], 67, 70), ConvolutionCase(.winograd6, [40], [20], 98, 100, batch: 2),
         // Several groups of tiles in the weight gradient, of 64 (few channels) and of 256 (many).
-        ConvolutionCase(.winograd, [20], [17], 41, 40, batch: 2), ConvolutionCase(.winograd, [272], [272], 65, 62),
+        ConvolutionCase(.winograd4, [20], [17], 41, 40, batch: 2), ConvolutionCase(.winograd4, [272], [272], 65, 62),
+        ConvolutionCase(.winograd6, [20], [17], 61, 60, batch: 2), ConvolutionCase(.winograd6, [272], [272], 97, 98),
+        // Outputs written past the caches, forward and backward.
+        ConvolutionCase(.winograd4, [2], [32], 129, 130), ConvolutionCase(.winograd6, [32], [32], 129, 130, batch: 2),
         ConvolutionCase(.upsampled, [256], [130], 21, 20), ConvolutionCase(.pointwise, [300], [200], 25, 27, batch: 2),
         ConvolutionCase(.gathered, [3], [20], 40, 33, batch: 2, kernel: (3, 3)),
         // Several bands of patches, forward and backward.
@@ -73,6 +80,7 @@ extension ConvolutionCase {
     ]
 
     static let table =
-        pairs(.winograd, offset: 0) + pairs(.upsampled, offset: 7) + pairs(.pointwise, offset: 15) + concatenations + gathered + general
+        pairs(.winograd4, offset: 0) + pairs(.winograd6, offset: 3) + pairs(.upsampled, offset: 7) + pairs(.pointwise, offset: 15)
+        + concatenations + gathered + general
         + large
 }

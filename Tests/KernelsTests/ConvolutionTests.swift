@@ -82,11 +82,20 @@ extension ConvolutionCase {
 
     @Test("the rule chooses by kernel and channels")
     func rule() {
-        func chosen(_ channels: Int, _ height: Int, _ width: Int, upsampling: Bool = false) -> ConvolutionAlgorithm {
-            Convolution.algorithm(inputChannels: channels, kernelHeight: height, kernelWidth: width, upsampling: upsampling)
+        func chosen(_ channels: Int, _ height: Int, _ width: Int, upsampling: Bool = false, image: (Int, Int) = (32, 32))
+            -> ConvolutionAlgorithm
+        {
+            Convolution.algorithm(
+                inputChannels: channels, height: image.0, width: image.1, kernelHeight: height, kernelWidth: width, upsampling: upsampling)
         }
-        #expect(chosen(64, 3, 3) == .winograd)
-        #expect(chosen(4, 3, 3) == .winograd)
+        #expect(chosen(64, 3, 3) == .winograd4)
+        #expect(chosen(4, 3, 3) == .winograd4)
+        // F(6×6) where its tiles fit the image well enough.
+        #expect(chosen(64, 3, 3, image: (16, 16)) == .winograd4)
+        #expect(chosen(64, 3, 3, image: (64, 64)) == .winograd6)
+        #expect(chosen(64, 3, 3, image: (256, 256)) == .winograd6)
+        #expect(chosen(64, 3, 3, image: (6, 6)) == .winograd6)
+        #expect(chosen(64, 3, 3, image: (512, 4)) == .winograd4)
         #expect(chosen(3, 3, 3) == .gathered)
         #expect(chosen(1, 7, 7) == .gathered)
         #expect(chosen(2, 7, 7) == .general)
@@ -100,12 +109,12 @@ extension ConvolutionCase {
         let plan = Convolution(
             input: Shape(batch: 1, blocks: parts.blocks, height: 4, width: 4), inputChannels: 2, outputBlocks: 1, kernelHeight: 3,
             kernelWidth: 3)
-        #expect(plan.algorithm == .winograd)
+        #expect(plan.algorithm == .winograd4)
     }
 
     @Test("NaN in an input reaches the output through ReLU", arguments: KernelVariant.available)
     func notFinite(_ variant: KernelVariant) {
-        for algorithm: ConvolutionAlgorithm in [.winograd, .upsampled, .pointwise, .gathered, .general] {
+        for algorithm: ConvolutionAlgorithm in [.winograd4, .winograd6, .upsampled, .pointwise, .gathered, .general] {
             let c = ConvolutionCase(algorithm, [2], [3], 6, 6), plan = c.plan(), device = variant.device()
             var x = c.x[0]
             x[1, 2, 3] = .nan

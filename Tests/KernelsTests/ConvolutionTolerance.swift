@@ -5,18 +5,29 @@ import Kernels
 // A chain of n fused multiply-adds of independent terms rounds n partial sums, whose squares grow linearly; each rounding
 // errs by 0.42 u of the partial sum in the root mean square (u = 2⁻²⁴, uniform rounding errors averaged over a binade).
 // The error over the result's norm is therefore about 0.42 u √(n / 2) = 0.3 u √n. We allow twice that, and three
-// roundings for what comes before and after.
+// roundings for what comes before and after (four where the transforms are as long as those of F(6×6, 3×3)).
 //
 // An algorithm that transforms has products larger than its results: their errors are amplified by
 // κ = √(Σ errors' variance / Σ results' variance) for independent operands of equal variance, which is worked out below from
 // the algorithm's matrices, borders included (a tile at the border has fewer terms that count, but as many products).
-// κ of Winograd's F(4×4, 3×3) with our points is 4.8 in the interior, against √9 = 3 for the longer chain of the direct sum.
+// κ of Winograd's F(4×4, 3×3) with our points is 4.8 in the interior, that of F(6×6, 3×3) 21, against √9 = 3 for the longer
+// chain of the direct sum.
 
-/// 1-D matrices of Winograd's F(4, 3) with points 0, ±5/8, ±3/2, ∞, written down independently of the kernels: y = Aᵀ((Gg) ∘ (Bᵀd)).
-private enum Winograd43 {
-    static let p = [0.625, -0.625, 1.5, -1.5]
+/// 1-D matrices of Winograd's F(m, 3), written down independently of the kernels: y = Aᵀ((Gg) ∘ (Bᵀd)).
+private struct WinogradMatrices {
     /// Bᵀ: row f has the coefficients of ∏ over the other points of (x − point); the last that of all points.
-    static let data: [[Double]] = {
+    let data: [[Double]]
+    /// G: row f has the powers of point f over ∏ (point f − other points).
+    let weights: [[Double]]
+    /// Aᵀ: row i has the i-th powers of the points.
+    let output: [[Double]]
+
+    static let winograd4 = WinogradMatrices(points: [0, 0.625, -0.625, 1.5, -1.5])
+    static let winograd6 = WinogradMatrices(points: [0, 0.5, -0.5, 1, -1, 2, -2])
+
+    /// From all points but ∞.
+    init(points: [Double]) {
+        let n = points.count + 1
         func product(_ roots: [Double]) -> [Double] {
             var c = [1.0]
             for r in roots {
@@ -27,31 +38,25 @@ private enum Winograd43 {
                 }
                 c = next
             }
-            return c + [Double](repeating: 0, count: 6 - c.count)
+            return c + [Double](repeating: 0, count: n - c.count)
         }
-        let points = [0] + p
-        return points.indices.map { f in product(points.indices.filter { $0 != f }.map { points[$0] }) } + [product(points)]
-    }()
-    /// G: row f has the powers of point f over ∏ (point f − other points).
-    static let weights: [[Double]] = {
-        let points = [0] + p
-        return points.map { x in
-            let scale = points.filter { $0 != x }.reduce(1.0) { $0 * (x - $1) }
-            return [1 / scale, x / scale, x * x / scale]
-        } + [[0, 0, 1]]
-    }()
-    /// Aᵀ: row i has the i-th powers of the points.
-    static let output: [[Double]] = (0..<4).map { i in
-        ([0] + p).map { x in (0..<i).reduce(1.0) { power, _ in power * x } } + [i == 3 ? 1 : 0]
+        data = points.indices.map { f in product(points.indices.filter { $0 != f }.map { points[$0] }) } + [product(points)]
+        weights =
+            points.map { x in
+                let scale = points.filter { $0 != x }.reduce(1.0) { $0 * (x - $1) }
+                return [1 / scale, x / scale, x * x / scale]
+            } + [[0, 0, 1]]
+        output = (0..<(n - 2)).map { i in points.map { x in (0..<i).reduce(1.0) { power, _ in power * x } } + [i == n - 3 ? 1 : 0] }
     }
 
     /// κ² of one dimension of an image of `length` pixels: the same for the output and for both gradients, since they are
     /// the three derivatives of one trilinear form.
-    static func squaredAmplification(_ length: Int) -> Double {
+    func squaredAmplification(_ length: Int) -> Double {
         var errors = 0.0, results = 0.0
-        for first in stride(from: 0, to: length, by: 4) {
-            let inputs = (0..<6).filter { (0..<length).contains(first - 1 + $0) }, outputs = (0..<4).filter { first + $0 < length }
-            for f in 0..<6 {
+        let n = data.count, m = n - 2
+        for first in stride(from: 0, to: length, by: m) {
+            let inputs = (0..<n).filter { (0..<length).contains(first - 1 + $0) }, outputs = (0..<m).filter { first + $0 < length }
+            for f in 0..<n {
                 let d = inputs.reduce(0.0) { $0 + data[f][$1] * data[f][$1] }
                 let g = weights[f].reduce(0.0) { $0 + $1 * $1 }
                 errors += outputs.reduce(0.0) { $0 + output[$1][f] * output[$1][f] } * d * g
@@ -90,11 +95,11 @@ extension ConvolutionCase {
     private func expectedNorm(_ products: Int) -> Double { (Double(products) / 9).squareRoot() }
 
     private func tolerance(terms: Int, amplification: Double) -> Double {
-        0x1p-24 * amplification * (0.6 * Double(terms).squareRoot() + 3)
+        0x1p-24 * amplification * (0.6 * Double(terms).squareRoot() + (algorithm == .winograd6 ? 4 : 3))
     }
 
-    private var winogradAmplification: Double {
-        (Winograd43.squaredAmplification(height) * Winograd43.squaredAmplification(width)).squareRoot()
+    private func amplification(_ matrices: WinogradMatrices) -> Double {
+        (matrices.squaredAmplification(height) * matrices.squaredAmplification(width)).squareRoot()
     }
     /// Of upsampling and 2 × 2 convolution by four products: 3/2 in the interior (in one dimension variances 2 and 4 where 2 and 2
     /// are needed), and 5/3 for a single pixel.
@@ -103,7 +108,8 @@ extension ConvolutionCase {
     /// Allowed error of the output, over its norm.
     var forwardTolerance: Double {
         switch algorithm {
-        case .winograd: tolerance(terms: inputs.channels, amplification: winogradAmplification)
+        case .winograd4: tolerance(terms: inputs.channels, amplification: amplification(.winograd4))
+        case .winograd6: tolerance(terms: inputs.channels, amplification: amplification(.winograd6))
         case .upsampled: tolerance(terms: 4 * inputs.channels, amplification: ConvolutionCase.upsampledAmplification)
         default: tolerance(terms: inputs.channels * taps, amplification: 1)
         }
@@ -111,9 +117,10 @@ extension ConvolutionCase {
     /// Allowed error of the input's gradient. That of a gathered 3 × 3 convolution is computed by Winograd's algorithm.
     var inputGradientTolerance: Double {
         switch algorithm {
-        case .winograd: tolerance(terms: outputs.channels, amplification: winogradAmplification)
+        case .winograd4: tolerance(terms: outputs.channels, amplification: amplification(.winograd4))
+        case .winograd6: tolerance(terms: outputs.channels, amplification: amplification(.winograd6))
         case .gathered where kernelHeight == 3 && kernelWidth == 3:
-            tolerance(terms: outputs.channels, amplification: winogradAmplification)
+            tolerance(terms: outputs.channels, amplification: max(amplification(.winograd4), amplification(.winograd6)))
         case .upsampled: tolerance(terms: 4 * outputs.channels, amplification: ConvolutionCase.upsampledAmplification)
         default: tolerance(terms: outputs.channels * taps, amplification: 1)
         }
@@ -121,7 +128,8 @@ extension ConvolutionCase {
     /// Allowed error of the weights' gradient: chains over the tiles or pixels of a sample.
     var weightGradientTolerance: Double {
         switch algorithm {
-        case .winograd: tolerance(terms: (height + 3) / 4 * ((width + 3) / 4), amplification: winogradAmplification)
+        case .winograd4: tolerance(terms: (height + 3) / 4 * ((width + 3) / 4), amplification: amplification(.winograd4))
+        case .winograd6: tolerance(terms: (height + 5) / 6 * ((width + 5) / 6), amplification: amplification(.winograd6))
         case .upsampled: tolerance(terms: height * width, amplification: ConvolutionCase.upsampledAmplification)
         default: tolerance(terms: height * width, amplification: 1)
         }

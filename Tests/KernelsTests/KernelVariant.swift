@@ -34,7 +34,10 @@ enum KernelVariant: String, CaseIterable, Sendable, CustomTestStringConvertible 
 @Suite struct InstructionSetTests {
     /// One layer of every kind of kernel, so that a test that was not skipped did run the instructions.
     private func check(_ variant: KernelVariant) {
-        for c in [ConvolutionCase(.winograd, [64], [64], 9, 9), ConvolutionCase(.pointwise, [64], [64], 3, 5)] {
+        for c in [
+            ConvolutionCase(.winograd4, [64], [64], 9, 9), ConvolutionCase(.winograd6, [64], [64], 9, 9),
+            ConvolutionCase(.pointwise, [64], [64], 3, 5),
+        ] {
             ConvolutionResults(c, on: variant.device()).expectCorrect(c)
         }
     }

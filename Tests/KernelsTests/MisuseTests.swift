@@ -14,7 +14,7 @@ import Testing
         await #expect(processExitsWith: .failure) {
             _ = Convolution(
                 input: Shape(batch: 1, blocks: 1, height: 4, width: 4), inputChannels: 16, outputBlocks: 1, kernelHeight: 5, kernelWidth: 5,
-                algorithm: .winograd)
+                algorithm: .winograd4)
         }
     }
 

@@ -159,7 +159,8 @@ private let lastReleased = Atomic<UInt>(0)
 
     @Test("no operation allocates", arguments: [1, 3]) func kernels(_ threads: Int) {
         let cases: [ConvolutionCase] = [
-            ConvolutionCase(.winograd, [20], [33], 13, 9, batch: 2), ConvolutionCase(.winograd, [512], [528], 4, 4),
+            ConvolutionCase(.winograd4, [20], [33], 13, 9, batch: 2), ConvolutionCase(.winograd4, [512], [528], 4, 4),
+            ConvolutionCase(.winograd6, [20], [33], 130, 99, batch: 2), ConvolutionCase(.winograd6, [512], [528], 6, 4),
             ConvolutionCase(.upsampled, [20], [33], 5, 9, batch: 2), ConvolutionCase(.pointwise, [20], [33], 5, 9, batch: 2),
             ConvolutionCase(.gathered, [2], [33], 5, 9, batch: 2), ConvolutionCase(.gathered, [1], [33], 5, 9, batch: 2, kernel: (5, 5)),
             ConvolutionCase(.general, [20], [33], 5, 9, batch: 2, kernel: (5, 3)),

@@ -58,6 +58,14 @@ CSIMD_INLINE f32x16 f32x16_even(f32x16 a, f32x16 b) {
 CSIMD_INLINE f32x16 f32x16_odd(f32x16 a, f32x16 b) {
   return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
+/// Stores a whole cache line past the caches, which else would first read what is overwritten. `csimd_stream_fence` orders such stores
+/// before what follows.
+CSIMD_INLINE void f32x16_stream(void *p, f32x16 v) { __builtin_nontemporal_store(v, (f32x16 *)p); }
+CSIMD_INLINE void csimd_stream_fence(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
 CSIMD_INLINE void csimd_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 
 /// Tells the core that this thread is waiting in a loop.
@@ -78,6 +86,7 @@ typedef struct {
   const float *mask;       // like output: outputs are zeroed where mask <= 0; or null
   float *output;           // [batch][outputBlocks][outputHeight][outputWidth][16]
   float *transformed;      // transformed weights, or null: each block is transformed when it is used
+  float *transformedInput; // transformed input of all tiles (a single group), or null: each task transforms its group
   float *scratch;          // threads x scratchStride floats
   ptrdiff_t inputStride, outputStride, maskStride, scratchStride;
   ptrdiff_t batch, inputBlocks, outputBlocks;
@@ -87,6 +96,7 @@ typedef struct {
   ptrdiff_t tiles, tileGroup;       // tiles in all, and in one group
   ptrdiff_t outputParts;            // a task is one tile group of one part of the outputs
   bool rotated, relu, accumulate;
+  bool streams;            // write the output past the caches
 } csimd_convolution;
 
 /// The weight and bias gradient of one sample. The tiles pass in groups; `group` is the current one.
@@ -151,7 +161,8 @@ typedef void (*csimd_task)(const void *arguments, ptrdiff_t task, ptrdiff_t thre
 
 /// The kernels of one instruction set.
 typedef struct {
-  csimd_task winogradWeights, winograd, winogradGradientTransform, winogradGradientProduct;
+  csimd_task winograd4Weights, winograd4Input, winograd4, winograd4GradientTransform, winograd4GradientProduct;
+  csimd_task winograd6Weights, winograd6Input, winograd6, winograd6GradientTransform, winograd6GradientProduct;
   csimd_task upsampledWeights, upsampled, upsampledGradientTransform, upsampledGradientProduct;
   csimd_task upsampledInputWeights, upsampledInput;
   csimd_task pointwiseWeights, pointwise, pointwiseGradientTransform, pointwiseGradientProduct;

@@ -1,0 +1,1 @@
+../KernelsBaseline/Winograd6.swift

@@ -1,0 +1,1 @@
+../../Sources/KernelsBaseline/Winograd6.swift
