@@ -8,7 +8,7 @@
 // implementations for training transform their weights inside). Not included: creating the primitive, and bringing data, weights
 // and gradients into the memory format that the primitive prefers (format "any" everywhere). `weights_reordered` says whether the
 // input gradient prefers the weights in another format than the forward pass: a training step would have to pay for that reorder,
-// these times do not.
+// these times do not. `weights_transformed` says whether the weights came in Winograd's own, already transformed format.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -115,7 +115,7 @@ struct Candidate {
     std::unordered_map<int, memory> arguments;
     memory result;
     memory::desc plain_result;
-    bool weights_reordered = false;
+    bool weights_reordered = false, weights_transformed = false;
     std::vector<double> times;
 };
 
@@ -162,8 +162,9 @@ public:
                     continue;
                 }
                 const double middle = median(candidate->times), best = *std::min_element(candidate->times.begin(), candidate->times.end());
-                std::printf("{\"median_s\":%.9f,\"best_s\":%.9f,\"direct_gflops\":%.2f,\"implementation\":\"%s\",\"weights_reordered\":%s}", middle, best,
-                            gflop / middle, candidate->implementation.c_str(), candidate->weights_reordered ? "true" : "false");
+                std::printf("{\"median_s\":%.9f,\"best_s\":%.9f,\"direct_gflops\":%.2f,\"implementation\":\"%s\",\"weights_reordered\":%s,\"weights_transformed\":%s}", middle, best,
+                            gflop / middle, candidate->implementation.c_str(), candidate->weights_reordered ? "true" : "false",
+                            candidate->weights_transformed ? "true" : "false");
             }
             std::printf("}");
         }
@@ -215,7 +216,7 @@ private:
                                {DNNL_ARG_WEIGHTS, brought_to(weights, forward->weights_desc())},
                                {DNNL_ARG_BIAS, bias},
                                {DNNL_ARG_DST, result}},
-                              result, {output_shape, memory::data_type::f32, Format::nchw}, false, {}});
+                              result, {output_shape, memory::data_type::f32, Format::nchw}, false, is_transformed(forward->weights_desc()), {}});
         try {
             const convolution_backward_data::primitive_desc backward(
                 convolution_backward_data::desc(kind, source, kernel, destination, stride, padding, padding), cpu, *forward);
@@ -224,7 +225,8 @@ private:
                                   {{DNNL_ARG_DIFF_SRC, result},
                                    {DNNL_ARG_WEIGHTS, brought_to(weights, backward.weights_desc())},
                                    {DNNL_ARG_DIFF_DST, brought_to(output_gradient, backward.diff_dst_desc())}},
-                                  result, {input_shape, memory::data_type::f32, Format::nchw}, backward.weights_desc() != forward->weights_desc(), {}});
+                                  result, {input_shape, memory::data_type::f32, Format::nchw}, backward.weights_desc() != forward->weights_desc(),
+                                  is_transformed(backward.weights_desc()), {}});
         } catch (const error &problem) {
             if (!is_missing(problem)) throw;
         }
@@ -237,11 +239,13 @@ private:
                                    {DNNL_ARG_DIFF_WEIGHTS, result},
                                    {DNNL_ARG_DIFF_BIAS, memory(offsets, cpu)},
                                    {DNNL_ARG_DIFF_DST, brought_to(output_gradient, backward.diff_dst_desc())}},
-                                  result, {weights_shape, memory::data_type::f32, Format::oihw}, false, {}});
+                                  result, {weights_shape, memory::data_type::f32, Format::oihw}, false, is_transformed(backward.diff_weights_desc()), {}});
         } catch (const error &problem) {
             if (!is_missing(problem)) throw;
         }
     }
+
+    static bool is_transformed(const memory::desc &weights) { return weights.data.format_kind == dnnl_format_kind_wino; }
 
     static bool is_missing(const error &problem) { return problem.status == dnnl_unimplemented; }
 
