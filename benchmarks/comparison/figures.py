@@ -92,9 +92,14 @@ def directions(results: Results, plan: Plan) -> list[Direction]:
     return found
 
 
+# Scaling of the cores' own peak below which two of them are not judged.
+SECOND_CORE = 1.5
+
+
 @dataclass(frozen=True)
 class Scaling:
-    """Two cores against one. `judged` counts what the cores themselves fall short of twice the work for the program."""
+    """Two cores against one. `judged` counts what the cores themselves fall short of twice the work for the program; None where
+    the second core was hardly there (others use it, or the two are threads of one core), so that nothing can be said."""
 
     one: float | None
     peak_one: float | None
@@ -121,7 +126,7 @@ class Scaling:
 
     def judged(self, name: str) -> float | None:
         measured = self.measured(name)
-        if measured is None or self.peak is None:
+        if measured is None or self.peak is None or self.peak < SECOND_CORE:
             return None
         return 2 * measured / min(self.peak, 2)
 

@@ -47,12 +47,13 @@ class Tools:
             command, output = self.start_up(program)
         else:
             command = self.command(program)
-            output = json_in(finished(command, environment(program)), command)
+            output = json_in(finished(command, environment(program), self.shown(command)), self.shown(command))
         settings = " ".join(f"{name}={value}" for name, value in program.environment.items())
         return {"program": program.name, "command": f"{settings} {self.shown(command)}".strip(), "output": output, **meter.end()}
 
     def shown(self, command: list[str]) -> str:
-        """The command as one would type it in the project's folder: executables by their names, not where they lie here."""
+        """The command as one would type it in the project's folder: executables by their names, not where they lie on this machine,
+        because results and page are for others, too."""
         names = {str(self.binary): "unet-mpi", str(self.python): "python", str(self.onednn): "layers", str(self.fma_peak): "fma_peak",
                  str(self.benchmarks / "pytorch_unet.py"): "benchmarks/pytorch_unet.py"}
         return shlex.join(names.get(part, part) for part in command)
@@ -61,7 +62,7 @@ class Tools:
         """`unet-mpi train` on a sample volume: the time from its start until the record of its first step is in the log, without
         that step's own duration."""
         with tempfile.TemporaryDirectory(prefix="unet-mpi-start-up-") as folder:
-            finished([str(self.binary), "sample", "--output", f"{folder}/data"], environment(program))
+            finished([str(self.binary), "sample", "--output", f"{folder}/data"], environment(program), "unet-mpi sample")
             volumes = ["--images", f"{folder}/data/train-volume.tif", "--labels", f"{folder}/data/train-labels.tif"]
             command = [str(self.binary), "train", *volumes, "--output", f"{folder}/run", *program.arguments]
             messages = Path(folder, "messages.txt")
@@ -79,11 +80,12 @@ class Tools:
                     end(process)
             if status != 0 or record is None:
                 reason = f"ended with status {status}" if status != 0 else "ended without the record of a step in log.jsonl"
-                raise ProgramError(f"{self.shown(command)} {reason}: {tail(messages.read_text(errors='replace'))}")
+                raise ProgramError(f"unet-mpi train {reason}: {tail(messages.read_text(errors='replace'))}")
             step = sum(record[key] for key in ("compute_s", "exposed_communication_s", "input_wait_s"))
             shown = [part.replace(f"{folder}/", "") for part in command]
             # The program's own figure where it has one; the clock beside it.
-            return shown, {"start_up_s": record.get("start_up_s", wall - step), "logged": "start_up_s" in record, "wall_s": wall - step, "step_s": step}
+            start_up = record.get("start_up_s", wall - step)
+            return shown, {"start_up_s": start_up, "logged": "start_up_s" in record, "wall_s": wall - step, "step_s": step}
 
 
 def first_step(log: Path) -> dict | None:
@@ -119,23 +121,23 @@ def end(process: subprocess.Popen) -> None:
             process.wait()
 
 
-def finished(command: list[str], settings: dict[str, str]) -> str:
-    """What a command prints, once it has ended well."""
+def finished(command: list[str], settings: dict[str, str], shown: str) -> str:
+    """What a command prints, once it has ended well; `shown` is how messages call it."""
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=settings, text=True)
     except OSError as problem:
-        raise ProgramError(f"cannot start {command[0]}: {problem.strerror}") from problem
+        raise ProgramError(f"cannot start {shown}: {problem.strerror}") from problem
     try:
         output, messages = process.communicate()
     finally:
         end(process)
     if process.returncode != 0:
-        raise ProgramError(f"{shlex.join(command)} ended with status {process.returncode}: {tail(messages or output)}")
+        raise ProgramError(f"{shown} ended with status {process.returncode}: {tail(messages or output)}")
     return output
 
 
-def json_in(output: str, command: list[str]) -> dict:
-    """The JSON object in a program's output; the launcher may print lines before it."""
+def json_in(output: str, shown: str) -> dict:
+    """The JSON object in a program's output; the launcher may print lines before it. `shown` is how messages call the program."""
     start = output.find("{")
     if start >= 0:
         try:
@@ -143,7 +145,7 @@ def json_in(output: str, command: list[str]) -> dict:
             return value
         except ValueError:
             pass
-    raise ProgramError(f"{shlex.join(command)} printed no JSON object: {tail(output)}")
+    raise ProgramError(f"{shown} printed no JSON object: {tail(output)}")
 
 
 def built(source: Path, target: Path, flags: tuple[str, ...], libraries: tuple[str, ...], needs: str) -> None:

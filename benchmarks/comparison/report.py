@@ -33,7 +33,7 @@ def page(results: Results, folder: Path, text: Path) -> str:
 def state(results: Results, row: Row) -> str:
     """Why a row has no figures."""
     record = results.rows.get(row.name, {})
-    return f"failed: {record['failed']}" if "failed" in record else f"not run: {record['not_run']}" if "not_run" in record else NOT_RUN
+    return "failed" if "failed" in record else f"{NOT_RUN}: {record['not_run']}" if "not_run" in record else NOT_RUN
 
 
 def heading(results: Results, plan: Plan) -> str:
@@ -69,6 +69,9 @@ def warnings(results: Results, plan: Plan) -> list[str]:
             name = max(worst, key=worst.get)
             found.append(f"{who} took more than {DISTURBANCE} cores during turns of {len(worst)} of {len(results.rows)} rows, "
                          f"at most {worst[name]:.2f} (in: {titles.get(name, name)}).")
+    for name, record in results.rows.items():
+        if "failed" in record:
+            found.append(f"Failed: {titles.get(name, name)}: `{record['failed'].replace('`', ' ')}`")
     spreads = [(row.title, AgainstPyTorch.of(results, row).spread) for row in plan.steps + plan.predictions]
     unsteady = [title for title, spread in spreads if spread and spread[1] > UNSTEADY * spread[0]]
     if unsteady:
@@ -120,6 +123,8 @@ def goals(results: Results, plan: Plan, folder: Path) -> str:
 
     def scaled(name: str) -> str:
         judged = scaling.judged(name)
+        if judged is None and scaling.measured(name) is not None:
+            return f"not judged: the cores' own peak scales only {ratio(scaling.peak)}×"
         return state(results, plan.scaling) if judged is None else (
             f"{ratio(judged)}× ({ratio(scaling.measured(name))}× where the cores' own peak scales {ratio(scaling.peak)}×)")
 
@@ -221,10 +226,10 @@ def breakdown_section(results: Results, plan: Plan) -> str:
 def start_up_section(results: Results, plan: Plan) -> str:
     name = plan.start_up.name
     logged = [output["logged"] for output in results.outputs(name, OURS)]
-    how = "by the run's own log (`start_up_s`)" if logged and all(logged) else "by the clock"
+    own = f"{seconds(results.median(name, OURS, 'start_up_s'))} by the run's own log (`start_up_s`). " if logged and all(logged) else ""
     body = f"{NOT_RUN.capitalize()}." if not logged else (
-        f"{seconds(results.median(name, OURS, 'start_up_s'))} {how}; from the start of the process until the first step's record is in `log.jsonl`, "
-        f"without that step's {seconds(results.median(name, OURS, 'step_s'))}: {seconds(results.median(name, OURS, 'wall_s'))}.")
+        f"{own}{seconds(results.median(name, OURS, 'wall_s'))} by the clock, from the start of the process until the first step's record is in "
+        f"`log.jsonl`, without that step's {seconds(results.median(name, OURS, 'step_s'))}.")
     return f"## Start\n\n`unet-mpi train` on a sample volume, {plan.start_up.title.split(', ', 1)[1]}. {body}"
 
 
@@ -255,8 +260,12 @@ def machine_section(results: Results, plan: Plan) -> str:
         return ", ".join(sorted(values)) or NOT_RUN
 
     peaks = [value for row in plan.rows for value in results.values(row.name, OURS, "fma_peak_gflops")]
-    peak = f"{significant(statistics.median(peaks))} GFLOP/s ({significant(min(peaks))}–{significant(max(peaks))} over all turns)" if peaks else NOT_RUN
-    builds = sorted({f"{record['versions'].get('unet_mpi') or 'unknown'}, commit {record['versions'].get('commit') or 'unknown'}" for record in records})
+    middle = significant(statistics.median(peaks)) if peaks else NOT_RUN
+    peak = f"{middle} GFLOP/s ({significant(min(peaks))}–{significant(max(peaks))} over all turns)" if peaks else NOT_RUN
+
+    def versions(*keys: str) -> str:
+        return "; ".join(sorted({", commit ".join(record["versions"].get(key) or "unknown" for key in keys) for record in records})) or NOT_RUN
+
     dates = sorted(record["measured"] for record in records)
     lines = [
         ["CPU", f"{machine['cpu']}{', a virtual machine' if machine['virtual'] else ''}"],
@@ -265,10 +274,10 @@ def machine_section(results: Results, plan: Plan) -> str:
         ["FMA peak, one thread, by unet-mpi", peak],
         ["memory", f"{machine['memory_gib']} GiB" if machine["memory_gib"] else "unknown"],
         ["system", f"{machine['system']}, kernel {machine['kernel']}"],
-        ["unet-mpi", "; ".join(builds) or NOT_RUN],
+        ["unet-mpi", versions("unet_mpi", "commit")],
         ["PyTorch", printed("version", CONTIGUOUS)],
         ["oneDNN", printed("version", ONEDNN)],
-        ["MPI", ", ".join(sorted({record["versions"].get("mpi") or "unknown" for record in records})) or NOT_RUN],
+        ["MPI", versions("mpi")],
         ["measured", NOT_RUN if not dates else dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"],
     ]
     return "## Machine and versions\n\n" + table(["", ""], lines)

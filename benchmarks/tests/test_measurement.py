@@ -53,9 +53,9 @@ class ProgramTests(FolderTestCase):
         with self.assertRaisesRegex(ProgramError, "unet-mpi bench ended with status 3: no luck"):
             self.tools("sys.exit(print('no luck', file=sys.stderr) or 3)").run(program)
         with self.assertRaisesRegex(ProgramError, "no JSON object: just words"):
-            json_in("just words", ["a"])
-        with self.assertRaisesRegex(ProgramError, "cannot start"):
-            Tools(self.folder / "missing", None, self.folder, self.folder, BENCHMARKS).run(program)
+            json_in("just words", "a")
+        with self.assertRaisesRegex(ProgramError, "cannot start unet-mpi bench: No such file"):
+            Tools(self.folder / "missing", None, self.folder / "layers", self.folder / "fma_peak", BENCHMARKS).run(program)
 
     start_up = Program(OURS, "start-up", ("--steps", "1"))
     train = """

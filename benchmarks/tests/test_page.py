@@ -126,6 +126,12 @@ class ScalingTests(unittest.TestCase):
         self.assertAlmostEqual(self.scaling(100, 210).judged(TWO_RANKS), 2.0)
 
 
+    def test_no_verdict_without_a_second_core(self):
+        scaling = self.scaling(100, 140)
+        self.assertIsNone(scaling.judged(TWO_RANKS))
+        self.assertAlmostEqual(scaling.measured(TWO_RANKS), 2.0)
+
+
 class OtherFigureTests(unittest.TestCase):
     def test_memory_against_the_leaner_layout(self):
         raw, net = memory_ratios(Memory(400, 20), [Memory(1000, 500), Memory(1200, 900)])
@@ -165,7 +171,9 @@ class PageTests(unittest.TestCase):
 
     def test_reasons_are_given(self):
         row = Plan().steps[1]
-        self.assertIn("failed: out of luck", line_with(written(results_of({row.name: []}, failed="out of luck")), row.title, "| 5× |")[1])
+        text = written(results_of({row.name: []}, failed="out of luck"))
+        self.assertEqual(line_with(text, row.title, "| 5× |")[1], "failed")
+        self.assertIn(f"Failed: {row.title}: `out of luck`", text)
         self.assertIn("not run: needs 2 cores", line_with(written(results_of({row.name: []}, not_run="needs 2 cores")), row.title, "| 5× |")[1])
 
     def test_warnings(self):
