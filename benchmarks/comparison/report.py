@@ -4,7 +4,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from .figures import AgainstPyTorch, Memory, Scaling, breakdown, communication, directions, layer, memory_ratios, not_convolution
+from .figures import SECOND_CORE, AgainstPyTorch, Memory, Scaling, breakdown, communication, directions, layer, memory_ratios, not_convolution
 from .markdown import NOT_RUN, percent, quotient, ratio, seconds, significant, table, whole
 from .results import Results
 from .rows import CHANNELS_LAST, CONTIGUOUS, DIRECTIONS, ONEDNN, OURS, OURS_AVX2, TWO_RANKS, TWO_THREADS, Plan, Row
@@ -78,7 +78,8 @@ def warnings(results: Results, plan: Plan) -> list[str]:
         found.append(f"The ratio varies by more than {UNSTEADY:g}× from turn to turn in: {'; '.join(unsteady)}.")
     peak = Scaling.of(results, plan).peak
     if peak is not None and peak < FULL_SCALING:
-        found.append(f"Two threads reached only {ratio(peak)}× the FMA peak of one: the goals for two cores are judged against that.")
+        consequence = "not judged" if peak < SECOND_CORE else "judged against that"
+        found.append(f"Two threads reached only {ratio(peak)}× the FMA peak of one: the goals for two cores are {consequence}.")
     commits = {record["versions"].get("commit") for record in results.rows.values()}
     if len(commits) > 1:
         found.append(f"The rows were measured with {len(commits)} versions of the program; see the machine's section.")
