@@ -11,7 +11,7 @@ from .rows import CHANNELS_LAST, CONTIGUOUS, DIRECTIONS, ONEDNN, OURS, OURS_AVX2
 
 # More of the machine than this taken by others during a turn, in cores, and the page warns.
 DISTURBANCE = 0.1
-# Ratios of single turns further apart than this, and the page warns. Quiet machines stay within a few per cent.
+# Ratios of single turns further apart than this, and the page warns: medians of such turns say little.
 UNSTEADY = 1.25
 # Two cores whose own peak scales by less were not both there.
 FULL_SCALING = 1.8
