@@ -1,0 +1,1 @@
+"""Side-by-side measurements of unet-mpi, PyTorch and oneDNN, and the page that they become. Standard library only."""
