@@ -3,7 +3,7 @@ import CSIMD
 // Kernels that only move memory: one task is one (sample, block) plane or one piece of a flat buffer.
 
 /// 2 × 2 maximum pooling, forward.
-@inline(__always)
+@inline(never)
 func pool(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_pooling.self).pointee
     let sample = task / a.blocks, block = task % a.blocks, rows = a.height / 2, columns = a.width / 2
@@ -18,7 +18,7 @@ func pool(_ raw: UnsafeRawPointer, _ task: Int) {
 }
 
 /// Backward: the gradient goes to the first element, in row order, that equals the maximum.
-@inline(__always)
+@inline(never)
 func poolGradient(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_pooling.self).pointee
     let sample = task / a.blocks, block = task % a.blocks, rows = a.height / 2, columns = a.width / 2
@@ -57,7 +57,7 @@ func poolGradient(_ raw: UnsafeRawPointer, _ task: Int) {
 /// Inverted dropout: elements whose random bits are below the threshold become 0, the others are scaled. Lane l of
 /// pixel p of block b takes element 4 (16 ⌊q / 4⌋ + l) + q mod 4 of the stream, q = b · pixels + p, so that one call of
 /// Philox on sixteen counters serves four pixels.
-@inline(__always)
+@inline(never)
 func drop(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_dropout.self).pointee
     let sample = task / a.blocks, block = task % a.blocks
@@ -113,7 +113,7 @@ func drop(_ raw: UnsafeRawPointer, _ task: Int) {
 }
 
 /// destination (+)= source, masked.
-@inline(__always)
+@inline(never)
 func copy(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_copy.self).pointee
     let sample = task / a.blocks, plane = task % a.blocks &* a.pixels
@@ -128,7 +128,7 @@ func copy(_ raw: UnsafeRawPointer, _ task: Int) {
 }
 
 /// destination += source over one piece of a flat buffer.
-@inline(__always)
+@inline(never)
 func add(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_add.self).pointee
     let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
@@ -137,7 +137,7 @@ func add(_ raw: UnsafeRawPointer, _ task: Int) {
 }
 
 /// Adam (Kingma and Ba, 2015) in PyTorch's form: w −= (η / (1 − β₁ᵗ)) m / (√v / √(1 − β₂ᵗ) + ε), over one piece.
-@inline(__always)
+@inline(never)
 func adam(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_adam.self).pointee
     let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
@@ -158,7 +158,7 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
 
 /// Independent fused multiply-adds in registers: the peak that the kernels are measured against. `raw` is a count of
 /// rounds of 12 vectors, then room for one vector that takes the result.
-@inline(__always)
+@inline(never)
 func peak(_ raw: UnsafeRawPointer) {
     // Enough chains to hide the latency of two units, and no more than the registers hold.
     #if UNET_AVX512

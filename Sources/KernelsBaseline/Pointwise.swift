@@ -84,20 +84,29 @@ enum Gathered: Scheme {
         _ input: VectorPointer, block: Int, sampleStride: Int, _ g: Geometry, _ positions: UnsafePointer<TilePosition>, count: Int,
         _ result: MutableVectorPointer, frequencyStride: Int, _ work: MutableVectorPointer
     ) {
-        let first = block &* 16, elements = min(16, g.kernelHeight &* g.kernelWidth &* g.channels &- first)
+        let elements = min(16, g.kernelHeight &* g.kernelWidth &* g.channels &- block &* 16)
         // "Same" padding: the smaller half of the zeros above and to the left.
         let top = (g.kernelHeight &- 1) / 2, left = (g.kernelWidth &- 1) / 2
         for t in 0..<count { result[t] = .zero }
-        for e in 0..<elements {
-            let q = first &+ e, tap = q / g.channels, channel = q % g.channels
-            let dy = tap / g.kernelWidth &- top, dx = tap % g.kernelWidth &- left
-            let target = UnsafeMutableRawPointer(result).assumingMemoryBound(to: Float.self) + e
-            for t in 0..<count {
-                let p = positions[t], y = p.row &+ dy, x = p.column &+ dx
-                if y >= 0 && y < g.height && x >= 0 && x < g.width {
-                    target[t &* 16] = floats(input + (p.sample &* sampleStride &+ y &* g.width &+ x))[channel]
+        // Tiles follow one another along the rows: each row's run of them is a run of inputs for every tap.
+        var first = 0
+        while first < count {
+            let p = positions[first], end = min(count, first &+ g.width &- p.column)
+            for e in 0..<elements {
+                let q = block &* 16 &+ e, tap = q / g.channels, channel = q % g.channels
+                let y = p.row &+ tap / g.kernelWidth &- top, dx = tap % g.kernelWidth &- left
+                if y < 0 || y >= g.height { continue }
+                let from = max(first, first &- p.column &- dx), to = min(end, first &+ g.width &- p.column &- dx)
+                if from >= to { continue }
+                var source = floats(input + (p.sample &* sampleStride &+ y &* g.width &+ p.column &+ dx &+ from &- first)) + channel
+                var target = UnsafeMutableRawPointer(result + from).assumingMemoryBound(to: Float.self) + e
+                for _ in from..<to {
+                    target.pointee = source.pointee
+                    source += 16
+                    target += 16
                 }
             }
+            first = end
         }
     }
 

@@ -111,7 +111,7 @@ let workVectors = 256
 
 /// One task of a convolution: one group of tiles, one part of the output panels. Transforms the input unless that was done
 /// for all tasks together.
-@inline(__always)
+@inline(never)
 func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
     let geometry = Geometry(
@@ -178,7 +178,7 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
 }
 
 /// One task of the transform of the input for all tasks together: one block of channels, all tiles (a single group).
-@inline(__always)
+@inline(never)
 func transformAllInput<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
     let geometry = Geometry(
@@ -192,7 +192,7 @@ func transformAllInput<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: In
 }
 
 /// One task of the weight transform: one output panel, all inputs, to `transformed`.
-@inline(__always)
+@inline(never)
 func transformAllWeights<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
     let geometry = Geometry(
@@ -207,7 +207,7 @@ func transformAllWeights<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: 
 }
 
 /// First phase of a group of the weight gradient: task i transforms input block i, then the output blocks follow.
-@inline(__always)
+@inline(never)
 func transformForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_weight_gradient.self).pointee
     let geometry = Geometry(
@@ -235,7 +235,7 @@ func transformForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task:
 }
 
 /// Second phase: task = one panel of outputs times one chunk of inputs.
-@inline(__always)
+@inline(never)
 func multiplyForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_weight_gradient.self).pointee
     let geometry = Geometry(
