@@ -68,10 +68,10 @@ public enum AllReduceBenchmark {
     }
 
     /// Small whole numbers, so that every order of the additions is exact.
-    static func value(_ index: Int, rank: Int) -> Float { Float((index &* 7 &+ rank &* 13) % 31) }
+    package static func value(_ index: Int, rank: Int) -> Float { Float((index &* 7 &+ rank &* 13) % 31) }
 
     /// Throws `BenchmarkError` (`wrong`) that names the first element that is not the sum over the ranks.
-    static func check(_ sums: UnsafeMutableBufferPointer<Float>, _ name: String, ranks: Int) throws {
+    package static func check(_ sums: UnsafeMutableBufferPointer<Float>, _ name: String, ranks: Int) throws {
         for index in sums.indices {
             var expected: Float = 0
             for rank in 0..<ranks { expected += value(index, rank: rank) }

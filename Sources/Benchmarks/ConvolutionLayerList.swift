@@ -3,7 +3,7 @@ import Model
 /// Convolutions that a user lists, as text: `64x128@256`, `64x64@192x256`, `3x64@512/k5`, `1024x512@32/up`.
 public struct ConvolutionLayerList: Sendable {
     /// Each as it was written, and as a network of one layer.
-    let layers: [(name: String, output: Node)]
+    package let layers: [(name: String, output: Node)]
 
     /// How a convolution is written, for help and messages.
     public static let notation = """

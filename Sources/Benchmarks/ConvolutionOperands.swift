@@ -2,7 +2,7 @@ import Kernels
 import Model
 
 /// A convolution to be measured.
-struct BenchmarkedConvolution {
+package struct BenchmarkedConvolution {
     let name: String
     let layer: LayerDescription
     let convolution: Convolution
@@ -13,7 +13,7 @@ struct BenchmarkedConvolution {
     /// Whether the output is rectified.
     let isRectified: Bool
 
-    init(name: String, layer: LayerDescription, hasInputGradient: Bool, isMasked: Bool) {
+    package init(name: String, layer: LayerDescription, hasInputGradient: Bool, isMasked: Bool) {
         guard let convolution = layer.convolution, let activation = (layer.layer as? any ConvolutionLayer)?.activation else {
             preconditionFailure("\(name) is no convolution")
         }
@@ -31,16 +31,16 @@ struct BenchmarkedConvolution {
 }
 
 /// Memory for a convolution and its three passes, filled with numbers that depend on the shape alone.
-final class ConvolutionOperands {
+package final class ConvolutionOperands {
     let subject: BenchmarkedConvolution
     let device: Device
-    let input, output, outputGradient, inputGradient: Tensor
+    package let input, output, outputGradient, inputGradient: Tensor
     /// In the kernels' layout, then bias; and their gradients.
-    let weights, weightGradient: UnsafeMutablePointer<Float>
+    package let weights, weightGradient: UnsafeMutablePointer<Float>
     private let arena: Arena
     private let scratch: Arena
 
-    init(_ subject: BenchmarkedConvolution, on device: Device) {
+    package init(_ subject: BenchmarkedConvolution, on device: Device) {
         let convolution = subject.convolution
         self.subject = subject
         self.device = device
@@ -64,7 +64,7 @@ final class ConvolutionOperands {
     }
 
     var bias: UnsafeMutablePointer<Float> { weights + subject.convolution.weightCount }
-    var biasGradient: UnsafeMutablePointer<Float> { weightGradient + subject.convolution.weightCount }
+    package var biasGradient: UnsafeMutablePointer<Float> { weightGradient + subject.convolution.weightCount }
 
     private func fill() {
         let layer = subject.layer
@@ -83,19 +83,19 @@ final class ConvolutionOperands {
         }
     }
 
-    func forward() {
+    package func forward() {
         subject.convolution.forward(
             on: device, input: input, weights: weights, bias: bias, output: output, relu: subject.isRectified, scratch: scratch.pointer)
     }
 
-    func computeInputGradient() {
+    package func computeInputGradient() {
         subject.convolution.inputGradient(
             on: device, outputGradient: outputGradient, weights: weights, inputGradient: inputGradient, accumulate: false,
             mask: subject.isMasked ? input : nil, scratch: scratch.pointer)
     }
 
     /// Of every sample, one after the other as in a training step.
-    func computeWeightGradient() {
+    package func computeWeightGradient() {
         for sample in 0..<subject.batch {
             subject.convolution.weightGradient(
                 on: device, input: input, outputGradient: outputGradient, sample: sample, weightGradient: weightGradient,

@@ -3,7 +3,7 @@ import Model
 
 /// Compares single results of a convolution's passes with the sum that defines them, in double precision: corners, borders and interior
 /// of a few channels of the first and the last sample.
-struct ConvolutionVerification {
+package struct ConvolutionVerification {
     private let operands: ConvolutionOperands
     private let subject: BenchmarkedConvolution
     private let weightLanes: (input: ChannelLayout, output: ChannelLayout)
@@ -13,7 +13,7 @@ struct ConvolutionVerification {
     /// Largest error that single precision may have, over the largest magnitude of the results. Half a precision would have ten times as much.
     static let tolerance = 2e-4
 
-    init(_ operands: ConvolutionOperands) {
+    package init(_ operands: ConvolutionOperands) {
         self.operands = operands
         subject = operands.subject
         weightLanes = (subject.layer.inputs[0].layout, subject.layer.output.layout)
@@ -21,7 +21,7 @@ struct ConvolutionVerification {
     }
 
     /// The largest error of the output, over its largest magnitude.
-    func forwardError() throws -> Double {
+    package func forwardError() throws -> Double {
         try worst("forward", positions(operands.output.shape, subject.layer.output.layout)) { p in
             var sum = Double(operands.bias[p.lane])
             forEachTap(row: p.row, column: p.column) { tap, row, column in
@@ -35,7 +35,7 @@ struct ConvolutionVerification {
     }
 
     /// The same of the input gradient.
-    func inputGradientError() throws -> Double {
+    package func inputGradientError() throws -> Double {
         let output = operands.outputGradient
         return try worst("input gradient", positions(operands.inputGradient.shape, subject.layer.inputs[0].layout)) { p in
             var sum = 0.0
@@ -57,7 +57,7 @@ struct ConvolutionVerification {
     }
 
     /// The same of the gradients of weights and bias of the last sample, each over its own largest magnitude.
-    func weightGradientError() throws -> Double {
+    package func weightGradientError() throws -> Double {
         let sample = subject.batch - 1, shape = operands.outputGradient.shape
         let inputs = some(weightLanes.input.lanes), outputs = some(weightLanes.output.lanes)
         var places: [(input: Int, output: Int, tap: Int)] = []

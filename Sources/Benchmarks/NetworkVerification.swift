@@ -6,15 +6,15 @@ import Training
 
 /// How far a network's results are from those of its naive version in double precision (`Network.reference`), on the smallest image that
 /// the architecture takes.
-struct NetworkVerification {
+package struct NetworkVerification {
     /// Norm of the logits' error over their norm.
-    let logits: Double
+    package let logits: Double
     /// Error of the gradient's products with two directions, over the size of these products: along the gradient itself with each parameter
     /// normalised, which shows a wrong size or sign, and along a random one, which shows what is missing.
-    let gradient: Double?
+    package let gradient: Double?
 
     /// What single precision may be off by: the U-Net's logits and gradients are off by some 1e-6, in half precision by 1e-3.
-    static let tolerance = 1e-4
+    package static let tolerance = 1e-4
 
     /// Verifies on one rank of each host, since a reference of a large network takes much memory. A collective.
     static func onEachHost(
@@ -31,7 +31,7 @@ struct NetworkVerification {
     private init(logits: Double, gradient: Double?) { (self.logits, self.gradient) = (logits, gradient) }
 
     /// Throws `BenchmarkError` (`wrong`) with both figures when either is beyond the tolerance.
-    init(_ configuration: TrainingConfiguration, training: Bool, device: Device) throws {
+    package init(_ configuration: TrainingConfiguration, training: Bool, device: Device) throws {
         let graph = try Self.smallestGraph(configuration)
         let network = Network(
             graph,

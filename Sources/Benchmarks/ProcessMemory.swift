@@ -2,14 +2,14 @@ import CMalloc
 import Foundation
 
 /// The physical memory of this process, as Linux counts it.
-enum ProcessMemory {
+package enum ProcessMemory {
     /// What it has now, in MiB.
-    static var resident: Double { field("VmRSS:") }
+    package static var resident: Double { field("VmRSS:") }
     /// The most that it has had since it began, or since `resetPeak`, in MiB.
-    static var peak: Double { field("VmHWM:") }
+    package static var peak: Double { field("VmHWM:") }
 
     /// Gives back what was freed, and lets the peak begin anew from what is in use. Returns whether the system allowed it.
-    static func resetPeak() -> Bool {
+    package static func resetPeak() -> Bool {
         malloc_trim(0)
         let descriptor = open("/proc/self/clear_refs", O_WRONLY)
         guard descriptor >= 0 else { return false }

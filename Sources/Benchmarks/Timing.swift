@@ -22,7 +22,7 @@ public struct Timing: Sendable {
     public let seconds: [Double]
 
     /// At least one time.
-    init(_ seconds: [Double]) {
+    package init(_ seconds: [Double]) {
         precondition(!seconds.isEmpty, "Timing: no times")
         self.seconds = seconds
     }
