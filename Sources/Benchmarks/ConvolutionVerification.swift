@@ -114,7 +114,7 @@ package struct ConvolutionVerification {
             let (computed, expected) = values(place)
             let difference = abs(Double(computed) - expected)
             // Not-a-number stays.
-            if !(difference <= error) { error = difference }
+            error = difference.isNaN || error.isNaN ? .nan : max(error, difference)
             magnitude = max(magnitude, abs(expected))
         }
         // Everything may be masked or rectified away in a tiny layer.

@@ -16,7 +16,8 @@ struct Bench: ParsableCommand {
             unet-mpi bench kernels --layers 64x64@256,128x64@256
             mpirun -np 4 unet-mpi bench allreduce
 
-            Each verifies its results against double precision before it times anything, and ends with status 70 when they are wrong. \
+            Each verifies its results before it times anything, networks and kernels against double precision, and ends with status 70 when \
+            they are wrong. \
             Nothing is read or written: images are random. Figures go to standard output, with --json as one object; messages go to \
             standard error. Times are wall-clock times, medians over --repeats; with several ranks those of the slowest.
 
