@@ -78,7 +78,7 @@ public enum AllReduceBenchmark {
             if sums[index] != expected {
                 throw BenchmarkError(
                     .wrong,
-                    "verification failed, nothing was timed: \(name) of \(sums.count * 4) bytes: element \(index) is \(sums[index]), not \(expected)"
+                    "verification failed, so this is not timed: \(name) of \(sums.count * 4) bytes: element \(index) is \(sums[index]), not \(expected)"
                 )
             }
         }

@@ -122,7 +122,7 @@ package struct ConvolutionVerification {
         guard relative <= Self.tolerance else {
             throw BenchmarkError(
                 .wrong,
-                "verification failed, nothing was timed: \(subject.name), \(what) by \(subject.convolution.algorithm.rawValue), "
+                "verification failed, so this is not timed: \(subject.name), \(what) by \(subject.convolution.algorithm.rawValue), "
                     + "\(operands.device.instructionSet): off by \(scientific(relative)) of the largest magnitude, allowed is "
                     + "\(scientific(Self.tolerance)); another UNET_ISA may do")
         }
