@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "CMalloc"),
 
         // Arithmetic.
         kernelTarget("KernelsBaseline", define: "UNET_BASELINE"),
@@ -59,10 +60,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "Benchmarks", dependencies: ["CMalloc", "CounterRandom", "Kernels", "Model", "Imaging", "DataParallel", "Training"],
+            swiftSettings: strict),
         .executableTarget(
             name: "unet-mpi",
             dependencies: [
-                "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Benchmarks", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -83,6 +87,12 @@ let package = Package(
             name: "ImagingTests", dependencies: ["Imaging", "CounterRandom", "TestSupport"], resources: [.copy("Fixtures")],
             swiftSettings: strict),
         .testTarget(name: "DistributedTests", dependencies: ["DataParallel", "mpi-checks", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "BenchmarksTests",
+            dependencies: [
+                "Benchmarks", "CSIMD", "DataParallel", "Kernels", "KernelsBaseline", "Model", "Training", "unet-mpi", "TestSupport",
+            ],
+            swiftSettings: strict),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "TestSupport"], swiftSettings: strict),
     ]
 )

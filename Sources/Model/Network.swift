@@ -32,10 +32,13 @@ public final class Network {
     /// Loss and accuracy counts of each local sample, filled by `evaluateLoss`.
     public private(set) var losses: [BinaryCrossEntropy.Sums]
 
+    /// Measures the passes where it is wanted (`startProfile`).
+    var profile: NetworkProfile?
+
     let graph: Graph
+    let steps: [Step]
     private let blocks: [Range<Int>]
     private let split: @Sendable (Range<Int>) -> Int
-    private let steps: [Step]
     private let layerRanges: [Range<Int>]
     private let activations: Arena
     private let gradients: Arena
@@ -187,12 +190,17 @@ public final class Network {
     /// Computes the output. `firstPosition` is the first local sample's position in the global stream (dropout depends on it).
     public func forward(training: Bool = false, seed: UInt64 = 0, firstPosition: Int = 0) {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
-        for (node, step) in zip(graph.nodes, steps) { node.layer.forward(step, pass) }
+        profile?.begin()
+        for i in steps.indices {
+            graph.nodes[i].layer.forward(steps[i], pass)
+            profile?.add(.forward, layer: i)
+        }
     }
 
     /// Computes binary cross-entropy and accuracy of each sample into `losses`, and the gradient of the logits times `scale`
     /// (1 / (global batch · pixels) makes the sum over all ranks the gradient of the mean loss).
     public func evaluateLoss(scale: Float) {
+        profile?.begin()
         let output = steps[steps.count - 1].output
         for sample in 0..<batch {
             losses[sample] = BinaryCrossEntropy.evaluate(
@@ -202,6 +210,7 @@ public final class Network {
         if graph.isRectified[steps.count - 1] {
             Elementwise.copy(on: device, outputGradient!, to: outputGradient!, mask: output)
         }
+        profile?.addLoss()
     }
 
     /// Computes the gradients of all parameters from the gradient that `evaluateLoss` left, each block of samples summed
@@ -213,14 +222,16 @@ public final class Network {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
         for i in steps.indices.reversed() where graph.needsGradient[i] {
             let layer = graph.nodes[i].layer, range = layerRanges[i]
+            profile?.begin()
             if !range.isEmpty {
                 for (b, block) in blocks.enumerated() {
                     sumGradients(
-                        layer, steps[i], pass, block, into: gradients.pointer + b * arenaCount + range.lowerBound, count: range.count,
+                        i, pass, block, into: gradients.pointer + b * arenaCount + range.lowerBound, count: range.count,
                         level: 0)
                 }
             }
             layer.inputGradient(steps[i], pass)
+            profile?.add(.inputGradient, layer: i)
             if !range.isEmpty { try finished(range) }
         }
     }
@@ -230,18 +241,20 @@ public final class Network {
         backward(training: training, seed: seed, firstPosition: firstPosition) { _ in }
     }
 
-    /// The parameter gradient of the samples at global positions `range`, summed along the canonical tree.
+    /// The parameter gradient of layer `i` over the samples at global positions `range`, summed along the canonical tree.
     private func sumGradients(
-        _ layer: any Layer, _ step: Step, _ pass: Pass, _ range: Range<Int>, into result: UnsafeMutablePointer<Float>, count: Int,
-        level: Int
+        _ i: Int, _ pass: Pass, _ range: Range<Int>, into result: UnsafeMutablePointer<Float>, count: Int, level: Int
     ) {
         if range.count == 1 {
-            return layer.parameterGradient(step, pass, sample: range.lowerBound - blocks[0].lowerBound, into: result)
+            graph.nodes[i].layer.parameterGradient(steps[i], pass, sample: range.lowerBound - blocks[0].lowerBound, into: result)
+            profile?.add(.parameterGradient, layer: i)
+            return
         }
         let middle = split(range), right = partialSums + level * count
-        sumGradients(layer, step, pass, range.lowerBound..<middle, into: result, count: count, level: level)
-        sumGradients(layer, step, pass, middle..<range.upperBound, into: right, count: count, level: level + 1)
+        sumGradients(i, pass, range.lowerBound..<middle, into: result, count: count, level: level)
+        sumGradients(i, pass, middle..<range.upperBound, into: right, count: count, level: level + 1)
         Elementwise.add(on: device, right, to: result, count: count)
+        profile?.add(.gradientSum, layer: i)
     }
 }
 

@@ -3,17 +3,17 @@ import Kernels
 
 /// What travels with each step, before its gradients: every rank learns of every rank which step it is at, with which configuration
 /// and parameters, whether it was asked to stop, and the losses of its samples.
-struct StepAgreement {
+package struct StepAgreement {
     /// What all ranks know after the exchange.
-    struct Outcome {
+    package struct Outcome {
         /// Mean loss over the global batch, summed along its tree.
-        var loss: Double
+        package var loss: Double
         /// Share of the pixels on the right side of ½.
-        var accuracy: Double
+        package var accuracy: Double
         /// Whether every sample's loss is finite.
-        var isFinite: Bool
+        package var isFinite: Bool
         /// The largest signal number that a rank received; 0 for none.
-        var signal: Int32
+        package var signal: Int32
     }
 
     private let communicator: Communicator

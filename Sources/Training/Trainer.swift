@@ -32,14 +32,15 @@ public final class Trainer {
     let data: Checkpoint.DataDescription
     let stream: SampleStream
     let partition: BatchPartition
-    let network: Network
+    let trainingStep: TrainingStep
     let batch: SampleBatch
-    let optimizer: Adam
-    let reducer: GradientReducer
-    let agreement: StepAgreement
     let validation: Validation?
     var progress: TrainingProgress
     var metrics: [String: Double] = [:]
+
+    var network: Network { trainingStep.network }
+    var optimizer: Adam { trainingStep.optimizer }
+    var reducer: GradientReducer { trainingStep.reducer }
 
     init(
         _ configuration: TrainingConfiguration, data: TrainingData, start: Start, plan: ComputePlan, partition: BatchPartition,
@@ -51,23 +52,18 @@ public final class Trainer {
         self.data = data.description
         stream = data.stream
         folder = start.folder
-        let local = partition.range(of: communicator.rank)
-        let network = try communicator.agree("building the network") {
-            let graph = try Network.graph(
-                configuration, channels: data.description.channels, height: data.loader.sampleHeight, width: data.loader.sampleWidth)
-            let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
-            return Network(graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device)
-        }
-        self.network = network
+        let trainingStep = try TrainingStep(
+            configuration, channels: data.description.channels, height: data.loader.sampleHeight, width: data.loader.sampleWidth,
+            plan: plan,
+            partition: partition, communicator: communicator)
+        let network = trainingStep.network
+        self.trainingStep = trainingStep
         batch = SampleBatch(loader: data.loader, network: network)
-        optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
-        reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
-        agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
         validation = try communicator.agree("building the network for validation") {
             try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
         }
         resumedFrom = start.checkpoint?.path
-        progress = try Self.restore(start, network, optimizer, communicator) { checkpoint, path in
+        progress = try Self.restore(start, network, trainingStep.optimizer, communicator) { checkpoint, path in
             try Start.compare(configuration, data.description, with: checkpoint, path, logger)
         }
         if progress.step == 0 { network.initializeParameters(seed: configuration.seed) }
@@ -112,31 +108,20 @@ public final class Trainer {
             logger.notice("finished already: \(progress.step) of \(total) steps are done; a larger --steps or --epochs goes on")
             return .finished
         }
-        let local = partition.range(of: communicator.rank), pixels = network.outputShape.height * network.outputShape.width
+        let local = partition.range(of: communicator.rank)
         var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
         while progress.step < total {
             var clock = StepClock()
-            let step = progress.step + 1, first = progress.position + local.lowerBound
+            let step = progress.step + 1
             try communicator.agree("reading the samples of step \(step)") {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
             }
             clock.mark(\.inputWait)
-            network.forward(training: true, seed: configuration.seed, firstPosition: first)
-            network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
-            let parameters = checksum(network.parameterValues)
-            clock.mark(\.compute)
-            let outcome = try agreement.exchange(
-                step: step, checksum: parameters, signal: StopRequest.received, losses: network.losses, pixels: pixels)
+            let outcome = try trainingStep.evaluate(
+                step: step, position: progress.position, signal: StopRequest.received, clock: &clock)
             if !outcome.isFinite { try endForLoss(step) }
-            clock.mark(\.communication)
-            network.backward(training: true, seed: configuration.seed, firstPosition: first)
-            clock.mark(\.compute)
-            let gradients = network.gradientValues.baseAddress!
-            try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
-            clock.mark(\.communication)
-            if !isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount)) { try endForGradient(step) }
-            optimizer.update(on: plan.device, parameters: network.parameterMemory.pointer, gradients: gradients)
-            clock.mark(\.compute)
+            if try !trainingStep.differentiate(position: progress.position, clock: &clock) { try endForGradient(step) }
+            trainingStep.update(clock: &clock)
 
             progress.step = step
             progress.position += configuration.batchSize
@@ -156,19 +141,4 @@ public final class Trainer {
 
     /// The epoch that the last sample of the last step belonged to, counted from 1.
     var epoch: Int { progress.position == 0 ? 1 : (progress.position - 1) / stream.epochLength + 1 }
-}
-
-/// Where the time of a step goes, in seconds.
-struct StepClock {
-    var inputWait = 0.0, compute = 0.0, communication = 0.0
-    private var last = ContinuousClock.now
-
-    /// Adds the time since the last mark to one of the kinds.
-    mutating func mark(_ kind: WritableKeyPath<StepClock, Double>) {
-        let now = ContinuousClock.now
-        self[keyPath: kind] += (now - last) / .seconds(1)
-        last = now
-    }
-
-    var total: Double { inputWait + compute + communication }
 }

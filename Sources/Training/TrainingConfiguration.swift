@@ -84,6 +84,17 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         try validate()
     }
 
+    /// The part of a configuration that describes a network and its step, for those who have no data: `defaults` with options that win over
+    /// them. Errors are as above; a crop of whole slices is refused.
+    package init(defaults: TrainingConfiguration, options: [(name: String, value: String)]) throws {
+        self = defaults
+        for (name, value) in options { try TrainingOption.named(name).apply(value, to: &self) }
+        if crop == .full {
+            throw TrainingError(.usage, "--crop full: there is no slice to take the size from; give a side or height x width")
+        }
+        try validateCrop()
+    }
+
     /// A configuration as it was written by `yaml`.
     init(resolved yaml: String, from path: String) throws {
         self.init()
@@ -101,6 +112,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if validationImages != nil && validation > 0 {
             throw TrainingError(.usage, "--validation holds slices out of --images; it contradicts --validation-images")
         }
+        try validateCrop()
+    }
+
+    /// Whether the poolings divide the crop.
+    private func validateCrop() throws {
         let multiple = 1 << depth, (height, width) = crop.size(height: 0, width: 0)  // full: the volume's size is checked when it is known
         if height % multiple != 0 || width % multiple != 0 {
             let next = roundedUp(max(height, width), to: multiple)

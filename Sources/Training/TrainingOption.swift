@@ -19,8 +19,11 @@ public struct TrainingOption: Sendable {
     let get: @Sendable (TrainingConfiguration) -> YAMLNode?
 
     /// The help text with the default.
-    public var help: String {
-        let fallback = get(TrainingConfiguration()).map { $0.mapping == nil ? TrainingOption.text($0) : "standard" } ?? ""
+    public var help: String { help(defaults: TrainingConfiguration()) }
+
+    /// The help text with the default that `defaults` holds.
+    public func help(defaults: TrainingConfiguration) -> String {
+        let fallback = get(defaults).map { $0.mapping == nil ? TrainingOption.text($0) : "standard" } ?? ""
         return fallback.isEmpty ? explanation : "\(explanation) (default: \(fallback))"
     }
 

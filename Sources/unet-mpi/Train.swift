@@ -61,18 +61,21 @@ struct TrainingArguments: ParsableArguments {
     @Flag(help: .training("accept-changes")) var acceptChanges = false
 
     /// The options that were given, as (name, value).
-    var given: [(name: String, value: String)] {
-        // The parser keeps the value of `batchSize`, the option `batch-size`, in a child called `_batchSize`.
-        Mirror(reflecting: self).children.compactMap { child in
-            let name = (child.label ?? "").dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
-            if let option = child.value as? Option<String?> { return option.wrappedValue.map { (name, $0) } }
-            if let flag = child.value as? Flag<Bool> { return flag.wrappedValue ? (name, "true") : nil }
-            return nil
-        }
-    }
+    var given: [(name: String, value: String)] { givenOptions(of: self) }
 
     func validate() throws {
         if epochs != nil && steps != nil { throw ValidationError("--epochs and --steps contradict each other") }
+    }
+}
+
+/// The training options among `arguments` that were given, as (name, value).
+func givenOptions(of arguments: some ParsableArguments) -> [(name: String, value: String)] {
+    // The parser keeps the value of `batchSize`, the option `batch-size`, in a child called `_batchSize`.
+    Mirror(reflecting: arguments).children.compactMap { child in
+        let name = (child.label ?? "").dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+        if let option = child.value as? Option<String?> { return option.wrappedValue.map { (name, $0) } }
+        if let flag = child.value as? Flag<Bool> { return flag.wrappedValue ? (name, "true") : nil }
+        return nil
     }
 }
 
@@ -83,7 +86,7 @@ extension ArgumentHelp {
         return ArgumentHelp(stringLiteral: option.help).with(valueName: option.placeholder)
     }
 
-    private func with(valueName: String) -> ArgumentHelp {
+    func with(valueName: String) -> ArgumentHelp {
         var copy = self
         copy.valueName = valueName.isEmpty ? nil : valueName
         return copy

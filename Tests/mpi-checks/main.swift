@@ -7,7 +7,6 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "agree": { try checkAgreement($0.communicator) },
     "allocation": { try checkAllocation($0.communicator) },
     "alone": { try checkAlone($0) },
-    "bench-allreduce": { try benchmarkAllReduce($0.communicator) },
     "collectives": { try checkCollectives($0.communicator) },
     "fail-agreed": { try failTogether($0.communicator) },
     "fail-alone": { try failAlone($0.communicator) },

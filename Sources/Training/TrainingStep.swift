@@ -1,0 +1,105 @@
+import DataParallel
+import Kernels
+import Model
+
+/// One update of a network by all ranks together, in the order of its methods. All of them are collectives, and each marks its time.
+///
+///     batch → forward → loss → backward → allreduce → optimizer
+package final class TrainingStep {
+    /// The network that is trained; its input and targets are to be filled before each step.
+    package let network: Network
+    let optimizer: Adam
+    let reducer: GradientReducer
+    private let configuration: TrainingConfiguration
+    private let agreement: StepAgreement
+    /// The batch positions of this rank.
+    private let local: Range<Int>
+
+    /// Plans the network for samples of one size, with the memory that all its steps need; its parameters are zero.
+    package init(
+        _ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int, plan: ComputePlan, partition: BatchPartition,
+        communicator: Communicator
+    ) throws {
+        self.configuration = configuration
+        let local = partition.range(of: communicator.rank)
+        self.local = local
+        network = try communicator.agree("building the network") {
+            let graph = try Network.graph(configuration, channels: channels, height: height, width: width)
+            let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
+            return Network(graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device)
+        }
+        optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
+        reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
+        agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
+    }
+
+    /// Bytes that the network and its optimizer take.
+    package var memoryBytes: Int { network.memoryBytes + optimizer.memoryBytes }
+
+    /// Forward and loss of update `step`, whose batch begins at `position` of the stream; what all ranks know after it.
+    package func evaluate(step: Int, position: Int, signal: Int32 = 0, clock: inout StepClock) throws -> StepAgreement.Outcome {
+        let pixels = network.outputShape.height * network.outputShape.width
+        network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
+        network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+        clock.mark(\.forward)
+        let parameters = checksum(network.parameterValues)
+        clock.mark(\.checks)
+        let outcome = try agreement.exchange(step: step, checksum: parameters, signal: signal, losses: network.losses, pixels: pixels)
+        clock.mark(\.agreement)
+        return outcome
+    }
+
+    /// The gradient of the batch that was evaluated last, the same on every rank. Returns whether it is finite.
+    package func differentiate(position: Int, clock: inout StepClock) throws -> Bool {
+        network.backward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
+        clock.mark(\.backward)
+        let gradients = network.gradientValues.baseAddress!
+        try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
+        clock.mark(\.reduction)
+        defer { clock.mark(\.checks) }
+        return isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount))
+    }
+
+    /// Updates the parameters by the gradient.
+    package func update(clock: inout StepClock) {
+        optimizer.update(
+            on: network.device, parameters: network.parameterMemory.pointer, gradients: network.gradientValues.baseAddress!)
+        clock.mark(\.update)
+    }
+}
+
+/// Where the time of a step goes, in seconds.
+package struct StepClock {
+    /// Waiting for samples.
+    package var inputWait = 0.0
+    /// Forward with the loss.
+    package var forward = 0.0
+    /// Backward.
+    package var backward = 0.0
+    /// The optimizer.
+    package var update = 0.0
+    /// Checksum of the parameters and search for what is not finite.
+    package var checks = 0.0
+    /// The exchange of the losses, with the wait for the slowest rank.
+    package var agreement = 0.0
+    /// The sum of the gradients over the ranks, and over what a rank could not add up before.
+    package var reduction = 0.0
+    private var last = ContinuousClock.now
+
+    /// Starts now.
+    package init() {}
+
+    /// Adds the time since the last mark to one of the kinds.
+    package mutating func mark(_ kind: WritableKeyPath<StepClock, Double>) {
+        let now = ContinuousClock.now
+        self[keyPath: kind] += (now - last) / .seconds(1)
+        last = now
+    }
+
+    /// What is computed.
+    package var compute: Double { forward + backward + update + checks }
+    /// What is spent with other ranks.
+    package var communication: Double { agreement + reduction }
+    /// Everything.
+    package var total: Double { inputWait + compute + communication }
+}

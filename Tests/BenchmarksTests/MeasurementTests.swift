@@ -1,0 +1,52 @@
+import Benchmarks
+import Foundation
+import Testing
+
+/// What the benchmarks have in common.
+@Suite struct MeasurementTests {
+    @Test func medians() {
+        #expect(Timing([3, 1, 2]).median == 2)
+        #expect(Timing([4, 1, 2, 9]).median == 3)
+        #expect(Timing([4, 1, 2, 9]).best == 1)
+    }
+
+    @Test func json() throws {
+        let value = JSONValue.object([
+            ("b", .array([.integer(1), .number(0.25), .number(.infinity), .number(.nan), .null])), ("a", .text("3x3 \"µ\"/\n")),
+        ])
+        #expect("\(value)" == "{\"b\": [1, 0.25, null, null, null], \"a\": \"3x3 \\\"µ\\\"/\\n\"}")
+        _ = try JSONSerialization.jsonObject(with: Data("\(value)".utf8))
+    }
+
+    @Test func sizes() throws {
+        #expect(try AllReduceBenchmark.sizes("4,1KiB,3MiB,1GiB,12B") == [4, 1024, 3 << 20, 1 << 30, 12])
+        #expect(AllReduceBenchmark.standardSizes.first == 1024 && AllReduceBenchmark.standardSizes.last == 128 << 20)
+        for text in ["", "0", "3", "1KB", "KiB", "-4", "17GiB", "1KiB,", "99999999999999999999"] {
+            let error = #expect(throws: BenchmarkError.self) { _ = try AllReduceBenchmark.sizes(text) }
+            #expect(error?.exitStatus == 64, "\(text)")
+        }
+    }
+
+    @Test func wrongSums() throws {
+        let sums = UnsafeMutableBufferPointer<Float>.allocate(capacity: 40)
+        defer { sums.deallocate() }
+        for i in 0..<40 { sums[i] = AllReduceBenchmark.value(i, rank: 0) + AllReduceBenchmark.value(i, rank: 1) }
+        try AllReduceBenchmark.check(sums, "a sum", ranks: 2)
+        sums[39] += 1
+        let error = #expect(throws: BenchmarkError.self) { try AllReduceBenchmark.check(sums, "a sum", ranks: 2) }
+        #expect(error?.exitStatus == 70 && error?.description.contains("a sum of 160 bytes: element 39 is") == true, "\(error as Any)")
+    }
+
+    /// The peak follows what is used, and begins anew. Other tests use memory at the same time, but not so much.
+    @Test func memory() {
+        let mebibytes = 256, count = mebibytes << 20
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 4096)
+        memory.initializeMemory(as: UInt8.self, repeating: 1, count: count)
+        let full = ProcessMemory.peak
+        #expect(full >= Double(mebibytes) && ProcessMemory.resident > 1)
+        memory.deallocate()
+        // Linux counts in batches.
+        #expect(ProcessMemory.peak > full - 4)
+        if ProcessMemory.resetPeak() { #expect(ProcessMemory.peak < full - Double(mebibytes) / 2) }
+    }
+}
