@@ -148,13 +148,10 @@ public final class Network {
     /// Bytes of all arenas: parameters, gradients, activations with their gradients, scratch.
     public var memoryBytes: Int { (arenaCount + gradients.count + activations.count + scratch.count + targets.count) * 4 }
 
-    /// Draws the initial parameters: a pure function of the seed.
+    /// Draws the initial parameters: a pure function of the seed, of the same bits on every device.
     public func initializeParameters(seed: UInt64) {
         for (ordinal, parameter) in parameters.enumerated() {
-            let filters = (0..<parameter.shape[0]).map { filter in
-                parameter.initializer.values(shape: parameter.shape, filter: filter, seed: seed, ordinal: ordinal)
-            }
-            parameter.setValues(Array(filters.joined()), in: parameterMemory.pointer)
+            parameter.initialize(on: device, seed: seed, ordinal: ordinal, in: parameterMemory.pointer)
         }
     }
 

@@ -75,7 +75,7 @@ extension Trainer {
     /// Ends the run because the summed gradient is infinite or not a number, though the losses are finite.
     func endForGradient(_ step: Int) throws {
         try communicator.agree("adding up the gradients of step \(step)") {
-            let bad = network.parameters.first { !isFinite(UnsafeMutableBufferPointer(rebasing: network.gradientValues[$0.range])) }
+            let bad = network.parameters.first { !network.gradientValues[$0.range].allSatisfy(\.isFinite) }
             throw notFinite("the gradient of \(bad?.name ?? "the padding") is not finite", step, batch.samples, of: batch.samples[0])
         }
     }

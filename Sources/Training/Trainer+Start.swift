@@ -24,7 +24,7 @@ extension Trainer {
         let parts = (0..<communicator.count).map { partition.range(of: $0).count }
         let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
         let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
-        let memory = network.memoryBytes + optimizer.memoryBytes + (validation?.memoryBytes ?? 0)
+        let memory = network.memoryBytes + optimizer.memoryBytes + (validation?.memoryBytes ?? 0) + batch.memoryBytes
         let shape = network.inputShape
         let lines = [
             "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",

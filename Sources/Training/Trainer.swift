@@ -35,6 +35,7 @@ public final class Trainer {
     let network: Network
     let batch: SampleBatch
     let optimizer: Adam
+    let check: BufferCheck
     let reducer: GradientReducer
     let agreement: StepAgreement
     let validation: Validation?
@@ -61,6 +62,7 @@ public final class Trainer {
         self.network = network
         batch = SampleBatch(loader: data.loader, network: network)
         optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
+        check = BufferCheck(count: network.arenaCount)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
         validation = try communicator.agree("building the network for validation") {
@@ -114,19 +116,21 @@ public final class Trainer {
         }
         let local = partition.range(of: communicator.rank), pixels = network.outputShape.height * network.outputShape.width
         var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
+        var checksum = check.checksum(on: plan.device, network.parameterMemory.pointer)
+        if let age = processAge() { logger.debug("the first step begins \(fixed(age, 2)) s after the start of the process") }
         while progress.step < total {
             var clock = StepClock()
             let step = progress.step + 1, first = progress.position + local.lowerBound
             try communicator.agree("reading the samples of step \(step)") {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
             }
+            if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             clock.mark(\.inputWait)
             network.forward(training: true, seed: configuration.seed, firstPosition: first)
             network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
-            let parameters = checksum(network.parameterValues)
             clock.mark(\.compute)
             let outcome = try agreement.exchange(
-                step: step, checksum: parameters, signal: StopRequest.received, losses: network.losses, pixels: pixels)
+                step: step, checksum: checksum, signal: StopRequest.received, losses: network.losses, pixels: pixels)
             if !outcome.isFinite { try endForLoss(step) }
             clock.mark(\.communication)
             network.backward(training: true, seed: configuration.seed, firstPosition: first)
@@ -134,8 +138,8 @@ public final class Trainer {
             let gradients = network.gradientValues.baseAddress!
             try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
             clock.mark(\.communication)
-            if !isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount)) { try endForGradient(step) }
-            optimizer.update(on: plan.device, parameters: network.parameterMemory.pointer, gradients: gradients)
+            if !check.isFinite(on: plan.device, gradients) { try endForGradient(step) }
+            checksum = optimizer.update(on: plan.device, parameters: network.parameterMemory.pointer, gradients: gradients)
             clock.mark(\.compute)
 
             progress.step = step

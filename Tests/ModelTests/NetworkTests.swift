@@ -52,6 +52,15 @@ import Testing
         #expect(first == network.parameters.map { $0.values(in: network.parameterValues.baseAddress!) })
         network.initializeParameters(seed: 2)
         #expect(first != network.parameters.map { $0.values(in: network.parameterValues.baseAddress!) })
+        // The network's values are the initializers' functions of filter and element.
+        for (ordinal, (parameter, values)) in zip(network.parameters, first).enumerated() {
+            let each = parameter.count / parameter.shape[0]
+            for i in Swift.stride(from: 0, to: parameter.count, by: 37) {
+                let expected = parameter.initializer.value(
+                    shape: parameter.shape, filter: i / each, element: i % each, seed: 1, ordinal: ordinal)
+                #expect(values[i] == expected, "\(parameter.name) \(i)")
+            }
+        }
         // Padding is zero and stays zero.
         let stored = network.parameterValues.filter { $0 != 0 }.count
         #expect(stored <= network.parameterCount)
