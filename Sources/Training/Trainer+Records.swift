@@ -59,8 +59,12 @@ extension Trainer {
     private func write(asStep: Bool, isBest: Bool) throws {
         guard let folder else { return }
         let checkpoint = Checkpoint(
-            configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: network.parameters(with: optimizer))
-        for warning in try folder.checkpoints.save(checkpoint, asStep: asStep, isBest: isBest) { logger.warning("\(warning)") }
+            configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: [])
+        for warning in try folder.checkpoints.save(
+            checkpoint, parameters: network.parameters(with: optimizer), asStep: asStep, isBest: isBest)
+        {
+            logger.warning("\(warning)")
+        }
         logger.debug("saved step \(progress.step)\(isBest ? ", the best so far" : "")")
     }
 

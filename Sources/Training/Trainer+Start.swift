@@ -1,6 +1,7 @@
 import DataParallel
 import Foundation
 import Imaging
+import Kernels
 import Logging
 import Model
 
@@ -36,6 +37,9 @@ extension Trainer {
         if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
         for line in plan.table + lines { logger.notice("\(line)") }
         for warning in plan.warnings { logger.warning("\(warning)") }
+        logger.debug("OpenBLAS core: \(OpenBLAS.coreName)")
+        // Only the direct method spends its time there.
+        if configuration.convolutionMethod == .direct, let warning = OpenBLAS.warning { logger.warning("\(warning)") }
     }
 }
 

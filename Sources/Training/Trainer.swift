@@ -57,7 +57,9 @@ public final class Trainer {
             let graph = try Network.graph(
                 configuration, channels: data.description.channels, height: data.loader.sampleHeight, width: data.loader.sampleWidth)
             let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
-            return Network(graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device)
+            return Network(
+                graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
+                convolution: configuration.convolutionMethod, memory: configuration.memoryMode)
         }
         self.network = network
         batch = SampleBatch(loader: data.loader, network: network)
@@ -124,8 +126,8 @@ public final class Trainer {
             try communicator.agree("reading the samples of step \(step)") {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
             }
-            if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             clock.mark(\.inputWait)
+            if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             network.forward(training: true, seed: configuration.seed, firstPosition: first)
             network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
             clock.mark(\.compute)
