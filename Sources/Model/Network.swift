@@ -252,9 +252,7 @@ public final class Network {
     ) rethrows {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
         if isSequential {
-            for (b, block) in blocks.enumerated().reversed() {
-                sumGradients(pass, block, into: gradients.pointer + b * arenaCount, level: 0)
-            }
+            for b in blocks.indices.reversed() { sumGradients(pass, blocks[b], into: gradients.pointer + b * arenaCount, level: 0) }
             for range in layerRanges.reversed() where !range.isEmpty { try finished(range) }
             return
         }
