@@ -28,7 +28,9 @@ public enum KernelBenchmark {
         let convolutions = try communicator.agree("building the layers") { () -> [BenchmarkedConvolution] in
             guard case .layers(let list) = subject else { return distinct(try network(configuration, settings, batch, device).layers) }
             return list.layers.map { name, output in
-                let layers = Network(output, purpose: .inference(batch: batch), device: device).layers
+                let layers = Network(
+                    output, purpose: .inference(batch: batch), device: device, convolution: configuration.convolutionMethod
+                ).layers
                 return BenchmarkedConvolution(name: name, layer: layers[layers.count - 1], hasInputGradient: true, isMasked: false)
             }
         }
@@ -52,7 +54,7 @@ public enum KernelBenchmark {
         _ configuration: TrainingConfiguration, _ settings: BenchmarkSettings, _ batch: Int, _ device: Device
     ) throws -> Network {
         let graph = try Network.graph(configuration, channels: 1, height: settings.size.height, width: settings.size.width)
-        return Network(graph, purpose: .inference(batch: batch), device: device)
+        return Network(graph, purpose: .inference(batch: batch), device: device, convolution: configuration.convolutionMethod)
     }
 
     private static func distinct(_ layers: [LayerDescription]) -> [BenchmarkedConvolution] {

@@ -20,12 +20,14 @@ final class MemoryBoundKernels {
     /// Parameters, gradients and two moments.
     private let flat: UnsafeMutablePointer<Float>
     private let flatCount: Int
+    private let check: BufferCheck
     private let arena: Arena
 
     init(channels: Int, height: Int, width: Int, batch: Int, parameters: Int, device: Device) {
         self.device = device
         // A quarter of a gigabyte is beyond every cache.
         flatCount = min(parameters, 1 << 24)
+        check = BufferCheck(count: flatCount)
         let shape = Shape(batch: batch, blocks: (channels + 15) / 16, height: height, width: width)
         let pooled = MaxPooling.outputShape(shape), head = Shape(batch: 1, blocks: 1, height: height, width: width)
         let counts = [shape, shape, shape, pooled, pooled, head, head].map { ($0.sampleCount * $0.batch + 15) / 16 * 16 }
@@ -86,11 +88,11 @@ final class MemoryBoundKernels {
             (
                 "Adam", 7 * 4 * flatCount,
                 {
-                    Elementwise.adam(
+                    _ = Elementwise.adam(
                         on: self.device, parameters: self.flat, gradients: self.flat + self.flatCount,
                         firstMoment: self.flat + 2 * self.flatCount,
                         secondMoment: self.flat + 3 * self.flatCount, count: self.flatCount, learningRate: 1e-3, beta1: 0.9, beta2: 0.999,
-                        epsilon: 1e-8, step: 1)
+                        epsilon: 1e-8, step: 1, check: self.check)
                 }
             ),
             (

@@ -87,7 +87,9 @@ public enum NetworkBenchmark {
         let local = partition.range(of: communicator.rank)
         let network = try communicator.agree("building the network") {
             let graph = try Network.graph(configuration, channels: 1, height: settings.size.height, width: settings.size.width)
-            return Network(graph, purpose: .inference(batch: local.count), device: machine.plan.device)
+            return Network(
+                graph, purpose: .inference(batch: local.count), device: machine.plan.device, convolution: configuration.convolutionMethod,
+                memory: configuration.memoryMode)
         }
         network.initializeParameters(seed: configuration.seed)
         return try measure(network, RandomImages(network, local, seed: configuration.seed), settings.repetitions, profiled, communicator) {

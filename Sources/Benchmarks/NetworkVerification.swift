@@ -35,7 +35,8 @@ package struct NetworkVerification {
         let graph = try Self.smallestGraph(configuration)
         let network = Network(
             graph,
-            purpose: training ? .training(blocks: [0..<1], split: { BatchTree.split($0) }) : .inference(batch: 1), device: device)
+            purpose: training ? .training(blocks: [0..<1], split: { BatchTree.split($0) }) : .inference(batch: 1), device: device,
+            convolution: configuration.convolutionMethod)
         let image = benchmarkNumbers(network.inputShape.channels * network.inputShape.height * network.inputShape.width, seed: 1)
         let labels = benchmarkNumbers(network.outputShape.height * network.outputShape.width, seed: 2).map { Float($0 > 0 ? 1 : 0) }
         let comparison = Comparison(network: network, image: image, labels: labels)

@@ -55,7 +55,7 @@ public struct Convolution: Sendable {
             case .general: true
             }
         precondition(
-            fits && upsampling == (chosen == .upsampled),
+            fits && (upsampling ? chosen == .upsampled || chosen == .general : chosen != .upsampled),
             "Convolution: \(kernelHeight) × \(kernelWidth) of \(inputChannels) channels, upsampling \(upsampling), by \(chosen)")
         self.algorithm = chosen
         self.input = input

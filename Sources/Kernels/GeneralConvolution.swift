@@ -79,7 +79,17 @@ extension Convolution {
     /// Rows whose patches are made at once: about 4 MiB of them, whatever the number of threads.
     private func bandRows(depth: Int) -> Int { min(input.height, max(1, (1 << 20) / (depth * input.width))) }
 
+    /// Whether the input is enlarged first: into scratch memory, where the plain convolution then finds it.
+    private var upsamples: Bool { output.height != input.height }
+    private var enlarged: Convolution {
+        Convolution(
+            input: Shape(batch: input.batch, blocks: input.blocks, height: output.height, width: output.width),
+            inputChannels: inputChannels, outputBlocks: output.blocks, kernelHeight: kernelHeight, kernelWidth: kernelWidth,
+            algorithm: .general)
+    }
+
     func generalScratchCount(threads: Int) -> Int {
+        if upsamples { return enlarged.input.batch * enlarged.input.sampleCount + enlarged.generalScratchCount(threads: threads) }
         let taps = kernelHeight * kernelWidth * 16
         let forward = bandRows(depth: input.blocks * taps) * input.width * input.blocks * taps
         let backward = bandRows(depth: output.blocks * taps) * input.width * output.blocks * taps
@@ -104,6 +114,13 @@ extension Convolution {
         on device: Device, input: Tensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, output: Tensor, relu: Bool,
         scratch: UnsafeMutablePointer<Float>
     ) {
+        if upsamples {
+            let plan = enlarged, large = Tensor(scratch, plan.input)
+            Upsampling.forward(on: device, input, to: large)
+            return plan.generalForward(
+                on: device, input: large, weights: weights, bias: bias, output: output, relu: relu,
+                scratch: scratch + plan.input.batch * plan.input.sampleCount)
+        }
         var product = patchProduct(input: input, output: output, weights: weights, flipped: false, patches: scratch)
         product.bias = bias
         product.relu = relu
@@ -117,6 +134,13 @@ extension Convolution {
         on device: Device, outputGradient: Tensor, weights: UnsafePointer<Float>, inputGradient: Tensor, accumulate: Bool, mask: Tensor?,
         scratch: UnsafeMutablePointer<Float>
     ) {
+        if upsamples {
+            let plan = enlarged, large = Tensor(scratch, plan.input)
+            plan.generalInputGradient(
+                on: device, outputGradient: outputGradient, weights: weights, inputGradient: large, accumulate: false, mask: nil,
+                scratch: scratch + plan.input.batch * plan.input.sampleCount)
+            return Upsampling.backward(on: device, large, to: inputGradient, accumulate: accumulate, mask: mask)
+        }
         let taps = kernelHeight * kernelWidth, rotated = scratch
         for k in 0..<output.blocks {
             for c in 0..<input.blocks {
@@ -143,6 +167,14 @@ extension Convolution {
         on device: Device, input: Tensor, outputGradient: Tensor, weightGradient: UnsafeMutablePointer<Float>,
         biasGradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
+        if upsamples {
+            let plan = enlarged
+            let large = Tensor(scratch, Shape(batch: 1, blocks: plan.input.blocks, height: plan.input.height, width: plan.input.width))
+            Upsampling.forward(on: device, input, to: large)
+            return plan.generalWeightGradient(
+                on: device, input: large, outputGradient: outputGradient, weightGradient: weightGradient, biasGradient: biasGradient,
+                scratch: scratch + plan.input.batch * plan.input.sampleCount)
+        }
         let product = patchProduct(input: input, output: outputGradient, weights: scratch, flipped: false, patches: scratch)
         // Bands of rows in order, so that the sum does not depend on threads; within a band, one task for each output block.
         var first = 0

@@ -43,6 +43,9 @@ private func makeTable() -> csimd_kernels {
         adam: { raw, task, _ in adam(raw!, task) },
         copy: { raw, task, _ in copy(raw!, task) },
         add: { raw, task, _ in add(raw!, task) },
+        checksum: { raw, task, _ in checksum(raw!, task) },
+        notFinite: { raw, task, _ in notFinite(raw!, task) },
+        truncatedNormal: { raw, task, _ in truncatedNormal(raw!, task) },
         fusedMultiplyAddPeak: { raw, _, _ in peak(raw!) },
         tileMultiple: tileMultiple)
 }

@@ -71,21 +71,9 @@ func drop(_ raw: UnsafeRawPointer, _ task: Int) {
     var p = 0
     while p < a.pixels {
         let q = plane &+ p, counter = UInt32(truncatingIfNeeded: q / 4 &* 16)
-        var c0 = lanes &+ SIMD16(repeating: counter)
-        var c1 = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: position))
-        var c2 = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: position >> 32))
-        var c3 = SIMD16<UInt32>(repeating: a.counter3)
-        var k0 = a.key0, k1 = a.key1
-        for _ in 0..<10 {
-            let h0 = u32x16_multiply_high(c0, 0xD251_1F53), l0 = u32x16_multiply_low(c0, 0xD251_1F53)
-            let h1 = u32x16_multiply_high(c2, 0xCD9E_8D57), l1 = u32x16_multiply_low(c2, 0xCD9E_8D57)
-            c0 = u32x16_xor(u32x16_xor(h1, c1), SIMD16(repeating: k0))
-            c1 = l1
-            c2 = u32x16_xor(u32x16_xor(h0, c3), SIMD16(repeating: k1))
-            c3 = l0
-            k0 &+= 0x9E37_79B9
-            k1 &+= 0xBB67_AE85
-        }
+        let (c0, c1, c2, c3) = philox(
+            lanes &+ SIMD16(repeating: counter), SIMD16(repeating: UInt32(truncatingIfNeeded: position)),
+            SIMD16(repeating: UInt32(truncatingIfNeeded: position >> 32)), SIMD16(repeating: a.counter3), a.key0, a.key1)
         @inline(__always) func apply(_ bits: SIMD16<UInt32>) {
             if p >= a.pixels { return }
             var v = f32x16_where_at_least(scale * input[p], bits, a.threshold)
@@ -136,7 +124,8 @@ func add(_ raw: UnsafeRawPointer, _ task: Int) {
     for i in 0..<n { destination[i] += source[i] }
 }
 
-/// Adam (Kingma and Ba, 2015) in PyTorch's form: w −= (η / (1 − β₁ᵗ)) m / (√v / √(1 − β₂ᵗ) + ε), over one piece.
+/// Adam (Kingma and Ba, 2015) in PyTorch's form: w −= (η / (1 − β₁ᵗ)) m / (√v / √(1 − β₂ᵗ) + ε), over one piece, and the
+/// checksum of the piece as it now is.
 @inline(never)
 func adam(_ raw: UnsafeRawPointer, _ task: Int) {
     let a = raw.assumingMemoryBound(to: csimd_adam.self).pointee
@@ -146,14 +135,52 @@ func adam(_ raw: UnsafeRawPointer, _ task: Int) {
     let epsilon = Vector(repeating: a.epsilon), step = Vector(repeating: a.stepSize), correction = Vector(repeating: a.secondCorrection)
     let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: a.rest1)
     let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: a.rest2)
+    var sum = checksumStart
     for i in 0..<n {
         let gradient = g[i]
         let first = f32x16_fma(beta1, m[i], rest1 * gradient)
         let second = f32x16_fma(beta2, v[i], (rest2 * gradient) * gradient)
         m[i] = first
         v[i] = second
-        w[i] -= (step * first) / f32x16_fma(f32x16_sqrt(second), correction, epsilon)
+        let new = w[i] - (step * first) / f32x16_fma(f32x16_sqrt(second), correction, epsilon)
+        w[i] = new
+        sum = u32x16_mix(sum, new)
     }
+    a.checksums[task] = folded(sum)
+}
+
+/// The checksum of one piece of a flat buffer.
+@inline(__always)
+func checksum(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_check.self).pointee
+    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
+    let values = vectors(a.values + first)
+    var sum = checksumStart
+    for i in 0..<n { sum = u32x16_mix(sum, values[i]) }
+    a.results[task] = folded(sum)
+}
+
+@inline(__always) private var checksumStart: SIMD16<UInt32> { SIMD16(repeating: 0x9E37_79B9) }
+
+/// The lanes of a checksum as one number (FNV-1a over whole words).
+@inline(__always)
+private func folded(_ lanes: SIMD16<UInt32>) -> UInt64 {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for i in 0..<16 { hash = (hash ^ UInt64(lanes[i])) &* 0x100_0000_01B3 }
+    return hash
+}
+
+/// 1 if one piece of a flat buffer holds an infinity or a NaN, else 0.
+@inline(__always)
+func notFinite(_ raw: UnsafeRawPointer, _ task: Int) {
+    let a = raw.assumingMemoryBound(to: csimd_check.self).pointee
+    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
+    let values = vectors(a.values + first)
+    var found = SIMD16<UInt32>(repeating: 0)
+    for i in 0..<n { found = u32x16_or_not_finite(found, values[i]) }
+    var any: UInt32 = 0
+    for i in 0..<16 { any |= found[i] }
+    a.results[task] = any == 0 ? 0 : 1
 }
 
 /// Independent fused multiply-adds in registers: the peak that the kernels are measured against. `raw` is a count of

@@ -14,6 +14,7 @@ public final class Adam {
     public var step = 0
     private let moments: Arena
     private let count: Int
+    private let check: BufferCheck
 
     /// An optimizer for `count` floats, its moments zero.
     public init(count: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
@@ -23,6 +24,7 @@ public final class Adam {
         self.epsilon = epsilon
         self.count = count
         moments = Arena(count: 2 * count)
+        check = BufferCheck(count: count)
     }
 
     /// The first moments, laid out like the parameters.
@@ -33,10 +35,13 @@ public final class Adam {
     public var memoryBytes: Int { 8 * count }
 
     /// Updates the parameters in place.
-    public func update(on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>) {
+    ///
+    /// - Returns: the checksum of the new parameters, made on the way.
+    @discardableResult
+    public func update(on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>) -> UInt64 {
         step += 1
-        Elementwise.adam(
+        return Elementwise.adam(
             on: device, parameters: parameters, gradients: gradients, firstMoment: moments.pointer, secondMoment: moments.pointer + count,
-            count: count, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, step: step)
+            count: count, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, step: step, check: check)
     }
 }

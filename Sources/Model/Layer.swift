@@ -70,13 +70,15 @@ public struct Step {
     public let parameterOffsets: [Int]
     /// Tells apart the layers that draw random numbers.
     public let ordinal: Int
+    /// How convolutions are computed.
+    public let convolution: ConvolutionMethod
     /// Scratch memory, shared by all layers.
-    public let scratch: UnsafeMutablePointer<Float>?
+    public internal(set) var scratch: UnsafeMutablePointer<Float>?
 
     init(
         inputs: [Tensor], output: Tensor, inputShapes: [NodeShape], outputGradient: Tensor? = nil, inputGradients: [InputGradient?] = [],
         parameters: UnsafeMutablePointer<Float>? = nil, parameterOffsets: [Int] = [], ordinal: Int = 0,
-        scratch: UnsafeMutablePointer<Float>? = nil
+        convolution: ConvolutionMethod = .automatic
     ) {
         self.inputs = inputs
         self.output = output
@@ -86,7 +88,7 @@ public struct Step {
         self.parameters = parameters
         self.parameterOffsets = parameterOffsets
         self.ordinal = ordinal
-        self.scratch = scratch
+        self.convolution = convolution
     }
 }
 
@@ -112,4 +114,9 @@ public struct Pass: Sendable {
     public let seed: UInt64
     /// Position in the global stream of the local batch's first sample.
     public let firstPosition: UInt64
+
+    /// The pass of one sample of the local batch alone.
+    func at(_ sample: Int) -> Pass {
+        Pass(device: device, training: training, seed: seed, firstPosition: firstPosition + UInt64(sample))
+    }
 }

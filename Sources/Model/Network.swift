@@ -39,6 +39,13 @@ public final class Network {
     let steps: [Step]
     private let blocks: [Range<Int>]
     private let split: @Sendable (Range<Int>) -> Int
+    /// The planar images of the local batch where only one sample is in the activations at a time (`MemoryMode.low`); empty otherwise.
+    private let images: Arena
+    private let isSequential: Bool
+    /// Which sample's forward pass is in the activations.
+    private var held: Int?
+    private var pass: Pass?
+    private var lossScale: Float = 0
     private let layerRanges: [Range<Int>]
     private let activations: Arena
     private let gradients: Arena
@@ -55,7 +62,12 @@ public final class Network {
     ///   - purpose: training or inference.
     ///   - device: what computes.
     ///   - shared: a network of the same architecture whose parameters this one uses.
-    public init(_ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil) {
+    ///   - convolution: how convolutions are computed.
+    ///   - memory: what is kept in memory while training.
+    public init(
+        _ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil, convolution: ConvolutionMethod = .automatic,
+        memory: MemoryMode = .fast
+    ) {
         let training: Bool
         switch purpose {
         case .training(let blocks, let split):
@@ -108,13 +120,16 @@ public final class Network {
         }
 
         let parameterBase = parameterMemory.pointer
-        let plan = NetworkPlan(graph, batch: batch, training: training)
+        isSequential = training && memory == .low && batch > 1
+        let isSequential = isSequential
+        let plan = NetworkPlan(graph, batch: isSequential ? 1 : batch, training: training)
+        images = Arena(count: isSequential ? batch * inputShape.channels * inputShape.height * inputShape.width : 0)
         activations = Arena(count: plan.memory.count)
         let base = activations.pointer
         gradients = Arena(count: training ? blocks.count * end : 0)
         targets = Arena(count: training ? batch * output.shape.height * output.shape.width : 0)
         let split = self.split
-        let levels = blocks.map { NetworkPlan.depth($0, split) }.max() ?? 0
+        let levels = blocks.map { isSequential ? Network.depth($0, split) : NetworkPlan.depth($0, split) }.max() ?? 0
         let outputGradient = plan.gradient(of: graph.nodes.count - 1, in: base)
         self.outputGradient = outputGradient
         losses = Array(repeating: .init(), count: training ? batch : 0)
@@ -129,15 +144,15 @@ public final class Network {
                 inputShapes: node.inputs.map(\.shape), outputGradient: plan.gradient(of: i, in: base),
                 inputGradients: plan.inputGradients(of: i, in: base),
                 parameters: layerRanges[i].isEmpty ? nil : parameterBase + layerRanges[i].lowerBound,
-                parameterOffsets: parameterOffsets[i], ordinal: drawing)
+                parameterOffsets: parameterOffsets[i], ordinal: drawing, convolution: convolution)
             scratchCount = max(scratchCount, node.layer.scratchCount(step, on: device))
             steps.append(step)
         }
         scratchCount = (scratchCount + 15) / 16 * 16
-        scratch = Arena(count: scratchCount + levels * largestLayer)
+        scratch = Arena(count: scratchCount + levels * (isSequential ? end : largestLayer))
         partialSums = scratch.pointer + scratchCount
-        let memory = scratch.pointer
-        self.steps = steps.map { $0.withScratch(memory) }
+        for i in steps.indices { steps[i].scratch = scratch.pointer }
+        self.steps = steps
     }
 
     deinit { lossRows.deallocate() }
@@ -149,15 +164,12 @@ public final class Network {
     /// One gradient buffer of `arenaCount` floats for each block of the local batch.
     public var gradientValues: UnsafeMutableBufferPointer<Float> { gradients.buffer }
     /// Bytes of all arenas: parameters, gradients, activations with their gradients, scratch.
-    public var memoryBytes: Int { (arenaCount + gradients.count + activations.count + scratch.count + targets.count) * 4 }
+    public var memoryBytes: Int { (arenaCount + gradients.count + activations.count + scratch.count + targets.count + images.count) * 4 }
 
-    /// Draws the initial parameters: a pure function of the seed.
+    /// Draws the initial parameters: a pure function of the seed, of the same bits on every device.
     public func initializeParameters(seed: UInt64) {
         for (ordinal, parameter) in parameters.enumerated() {
-            let filters = (0..<parameter.shape[0]).map { filter in
-                parameter.initializer.values(shape: parameter.shape, filter: filter, seed: seed, ordinal: ordinal)
-            }
-            parameter.setValues(Array(filters.joined()), in: parameterMemory.pointer)
+            parameter.initialize(on: device, seed: seed, ordinal: ordinal, in: parameterMemory.pointer)
         }
     }
 
@@ -165,7 +177,13 @@ public final class Network {
 
     /// Copies one image, planar `[channels][height][width]`, into sample `sample` of the input.
     public func setInput(sample: Int, _ planar: UnsafePointer<Float>) {
-        inputShape.layout.pack(planar, into: steps[0].output.sample(sample))
+        if isSequential {
+            let count = inputShape.channels * inputShape.height * inputShape.width
+            (images.pointer + sample * count).update(from: planar, count: count)
+            held = nil
+        } else {
+            inputShape.layout.pack(planar, into: steps[0].output.sample(sample))
+        }
     }
 
     /// The labels of sample `sample`, `[height][width]`, 0 or 1, to be filled.
@@ -177,11 +195,13 @@ public final class Network {
 
     /// Logits of sample `sample`, planar.
     public func logits(sample: Int, into result: UnsafeMutablePointer<Float>) {
+        precondition(!isSequential, "Network: logits of a network that holds one sample at a time")
         outputShape.layout.unpack(steps[steps.count - 1].output.sample(sample), into: result)
     }
 
     /// Probabilities of the foreground of sample `sample`, `[height][width]`.
     public func probabilities(sample: Int, into result: UnsafeMutablePointer<Float>) {
+        precondition(!isSequential, "Network: probabilities of a network that holds one sample at a time")
         BinaryCrossEntropy.probabilities(steps[steps.count - 1].output.sample(sample), into: result)
     }
 
@@ -190,6 +210,16 @@ public final class Network {
     /// Computes the output. `firstPosition` is the first local sample's position in the global stream (dropout depends on it).
     public func forward(training: Bool = false, seed: UInt64 = 0, firstPosition: Int = 0) {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
+        if isSequential {
+            // Each sample's pass is made when its loss is asked for.
+            self.pass = pass
+            held = nil
+        } else {
+            run(pass)
+        }
+    }
+
+    private func run(_ pass: Pass) {
         profile?.begin()
         for i in steps.indices {
             graph.nodes[i].layer.forward(steps[i], pass)
@@ -200,15 +230,27 @@ public final class Network {
     /// Computes binary cross-entropy and accuracy of each sample into `losses`, and the gradient of the logits times `scale`
     /// (1 / (global batch · pixels) makes the sum over all ranks the gradient of the mean loss).
     public func evaluateLoss(scale: Float) {
-        profile?.begin()
-        let output = steps[steps.count - 1].output
+        lossScale = scale
         for sample in 0..<batch {
-            losses[sample] = BinaryCrossEntropy.evaluate(
-                on: device, logits: output.sample(sample), target: target(sample: sample).baseAddress!,
-                gradient: outputGradient!.sample(sample), scale: scale, rows: lossRows.baseAddress!)
+            if isSequential { forward(sample: sample, pass!) }
+            losses[sample] = evaluateLoss(sample: sample)
         }
+        if !isSequential { maskOutputGradient() }
+    }
+
+    private func evaluateLoss(sample: Int) -> BinaryCrossEntropy.Sums {
+        profile?.begin()
+        defer { profile?.addLoss() }
+        let place = isSequential ? 0 : sample
+        return BinaryCrossEntropy.evaluate(
+            on: device, logits: steps[steps.count - 1].output.sample(place), target: target(sample: sample).baseAddress!,
+            gradient: outputGradient!.sample(place), scale: lossScale, rows: lossRows.baseAddress!)
+    }
+
+    private func maskOutputGradient() {
+        profile?.begin()
         if graph.isRectified[steps.count - 1] {
-            Elementwise.copy(on: device, outputGradient!, to: outputGradient!, mask: output)
+            Elementwise.copy(on: device, outputGradient!, to: outputGradient!, mask: steps[steps.count - 1].output)
         }
         profile?.addLoss()
     }
@@ -220,6 +262,11 @@ public final class Network {
         training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0, finished: (Range<Int>) throws -> Void
     ) rethrows {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
+        if isSequential {
+            for b in blocks.indices.reversed() { sumGradients(pass, blocks[b], into: gradients.pointer + b * arenaCount, level: 0) }
+            for range in layerRanges.reversed() where !range.isEmpty { try finished(range) }
+            return
+        }
         for i in steps.indices.reversed() where graph.needsGradient[i] {
             let layer = graph.nodes[i].layer, range = layerRanges[i]
             profile?.begin()
@@ -255,6 +302,51 @@ public final class Network {
         sumGradients(i, pass, middle..<range.upperBound, into: right, count: count, level: level + 1)
         Elementwise.add(on: device, right, to: result, count: count)
         profile?.add(.gradientSum, layer: i)
+    }
+
+    // MARK: One sample at a time
+
+    /// The forward pass of sample `sample` of the local batch, if it is not in the activations already.
+    private func forward(sample: Int, _ pass: Pass) {
+        if held == sample { return }
+        let count = inputShape.channels * inputShape.height * inputShape.width
+        inputShape.layout.pack(images.pointer + sample * count, into: steps[0].output.sample(0))
+        run(pass.at(sample))
+        held = sample
+    }
+
+    /// The gradient of all parameters of the samples at global positions `range`, summed along the canonical tree. The right branch
+    /// goes first: the last sample's forward pass is still there.
+    private func sumGradients(_ pass: Pass, _ range: Range<Int>, into result: UnsafeMutablePointer<Float>, level: Int) {
+        if range.count == 1 {
+            let sample = range.lowerBound - blocks[0].lowerBound
+            forward(sample: sample, pass)
+            _ = evaluateLoss(sample: sample)
+            maskOutputGradient()
+            held = nil  // the gradients may take the place of activations
+            for i in steps.indices.reversed() where graph.needsGradient[i] {
+                let layer = graph.nodes[i].layer
+                profile?.begin()
+                if !layerRanges[i].isEmpty {
+                    layer.parameterGradient(steps[i], pass.at(sample), sample: 0, into: result + layerRanges[i].lowerBound)
+                    profile?.add(.parameterGradient, layer: i)
+                }
+                layer.inputGradient(steps[i], pass.at(sample))
+                profile?.add(.inputGradient, layer: i)
+            }
+            return
+        }
+        let middle = split(range), left = partialSums + level * arenaCount
+        sumGradients(pass, middle..<range.upperBound, into: result, level: level)
+        sumGradients(pass, range.lowerBound..<middle, into: left, level: level + 1)
+        Elementwise.add(on: device, left, to: result, count: arenaCount)
+    }
+
+    /// Partial sums that are alive at once in `sumGradients` above.
+    private static func depth(_ range: Range<Int>, _ split: (Range<Int>) -> Int) -> Int {
+        if range.count <= 1 { return 0 }
+        let middle = split(range)
+        return max(depth(middle..<range.upperBound, split), 1 + depth(range.lowerBound..<middle, split))
     }
 }
 

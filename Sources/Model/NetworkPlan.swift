@@ -124,11 +124,3 @@ struct NetworkPlan {
         return max(depth(range.lowerBound..<middle, split), 1 + depth(middle..<range.upperBound, split))
     }
 }
-
-extension Step {
-    func withScratch(_ scratch: UnsafeMutablePointer<Float>) -> Step {
-        Step(
-            inputs: inputs, output: output, inputShapes: inputShapes, outputGradient: outputGradient, inputGradients: inputGradients,
-            parameters: parameters, parameterOffsets: parameterOffsets, ordinal: ordinal, scratch: scratch)
-    }
-}

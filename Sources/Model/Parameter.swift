@@ -55,6 +55,24 @@ public struct Parameter: Sendable {
         }
     }
 
+    /// Stores the initial values of the network's parameter number `ordinal`, on the device's threads. Padding between input channels
+    /// is left alone.
+    func initialize(on device: Device, seed: UInt64, ordinal: Int, in arena: UnsafeMutablePointer<Float>) {
+        switch (initializer, order) {
+        case (.heNormal, .weight(let input, let output, let taps)):
+            let random = RandomStream(seed: seed, purpose: .initialization, ordinal: ordinal)
+            TruncatedNormal.fill(
+                on: device, weights: arena + range.lowerBound, input: input, output: output, taps: taps,
+                deviation: initializer.scale(of: shape), key: random.key, ordinalWord: random.base.w)
+        default:
+            let filterCount = count / shape[0]
+            order.forEach { logical, stored in
+                arena[range.lowerBound + stored] = initializer.value(
+                    shape: shape, filter: logical / filterCount, element: logical % filterCount, seed: seed, ordinal: ordinal)
+            }
+        }
+    }
+
     /// Stores values given in logical order. Padding is left alone.
     public func setValues(_ values: [Float], in arena: UnsafeMutablePointer<Float>) {
         precondition(values.count == count, "\(name): \(values.count) values for shape \(shape)")
@@ -85,7 +103,7 @@ enum StorageOrder: Sendable {
 public enum Initializer: Sendable, Equatable {
     /// All zero.
     case zeros
-    /// Truncated normal of He et al. (2015), σ = √(2 / fan-in), values beyond ±2σ drawn again. Cutting the tails makes the
+    /// Truncated normal of He et al. (2015), σ = √(2 / fan-in), without what lies beyond ±2σ. Cutting the tails makes the
     /// real deviation 0.8796 σ; `corrected` enlarges σ so that it is √(2 / fan-in) after the cut, as Keras does from 2.2
     /// on. Keras before that, and so the original program, did not.
     case heNormal(corrected: Bool)
@@ -95,29 +113,29 @@ public enum Initializer: Sendable, Equatable {
     /// The deviation of a standard normal cut at ±2.
     static let truncatedDeviation: Float = 0.879_625_661_034_239_78
 
-    /// The initial values of filter `filter` (the values that make one output channel) of a parameter of `shape`: a pure
-    /// function of seed, ordinal and filter.
-    func values(shape: [Int], filter: Int, seed: UInt64, ordinal: Int) -> [Float] {
-        let count = shape.dropFirst().reduce(1, *)
-        var random = RandomStream(seed: seed, purpose: .initialization, ordinal: ordinal, position: UInt64(filter))
-        let receptiveField = shape.dropFirst(2).reduce(1, *)
-        let fanIn = Float(count), fanOut = Float(shape[0] * receptiveField)
+    /// The initial value of element `element` (in logical order) of filter `filter` (the values that make one output channel) of
+    /// a parameter of `shape`: a pure function of seed, ordinal, filter and element. The specification of `Parameter.initialize`.
+    package func value(shape: [Int], filter: Int, element: Int, seed: UInt64, ordinal: Int) -> Float {
+        let random = RandomStream(seed: seed, purpose: .initialization, ordinal: ordinal, position: UInt64(filter))
         switch self {
         case .zeros:
-            return Array(repeating: 0, count: count)
-        case .heNormal(let corrected):
-            let deviation = (2 / fanIn).squareRoot() / (corrected ? Initializer.truncatedDeviation : 1)
-            var values: [Float] = []
-            values.reserveCapacity(count)
-            while values.count < count {
-                let (a, b) = random.nextNormalPair()
-                if abs(a) <= 2 { values.append(a * deviation) }
-                if abs(b) <= 2 && values.count < count { values.append(b * deviation) }
-            }
-            return values
+            return 0
+        case .heNormal:
+            return TruncatedNormal.value(random.bits(at: element)) * scale(of: shape)
         case .glorotUniform:
-            let limit = (6 / (fanIn + fanOut)).squareRoot()
-            return (0..<count).map { _ in random.nextUniform(in: -limit...limit) }
+            // Uniform in [0, 1), a multiple of 2⁻²⁴, stretched.
+            let limit = scale(of: shape)
+            return -limit + (limit - -limit) * (Float(random.bits(at: element) >> 8) * 0x1p-24)
+        }
+    }
+
+    /// What a value of deviation or limit 1 is multiplied by.
+    func scale(of shape: [Int]) -> Float {
+        let fanIn = Float(shape.dropFirst().reduce(1, *)), fanOut = Float(shape[0] * shape.dropFirst(2).reduce(1, *))
+        switch self {
+        case .zeros: return 0
+        case .heNormal(let corrected): return (2 / fanIn).squareRoot() / (corrected ? Initializer.truncatedDeviation : 1)
+        case .glorotUniform: return (6 / (fanIn + fanOut)).squareRoot()
         }
     }
 }

@@ -24,17 +24,27 @@ extension Checkpoint {
 
     /// The HDF5 part and the seal.
     package func file(named name: String) throws -> (image: [UInt8], seal: [UInt8]) {
-        let image = try hdf5(named: name)
-        return (image, Self.seal(of: image))
+        try withFile(named: name, parameters: parameters) { (Array($0), Array($1)) }
+    }
+
+    /// Lends the HDF5 part, where libhdf5 holds it, and the seal, with `parameters` instead of the checkpoint's own.
+    func withFile<Result>(
+        named name: String, parameters: some Sequence<Parameter>, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try hdf5(named: name, parameters: parameters).withImage { image in
+            try Self.seal(of: image).withUnsafeBytes { try body(image, $0) }
+        }
     }
 
     /// The seal for an HDF5 part.
-    package static func seal(of image: [UInt8]) -> [UInt8] {
+    package static func seal(of image: [UInt8]) -> [UInt8] { image.withUnsafeBytes { seal(of: $0) } }
+
+    private static func seal(of image: UnsafeRawBufferPointer) -> [UInt8] {
         var seal = Array((sealPrefix + sealVersion).utf8)
         withUnsafeBytes(of: UInt64(image.count).littleEndian) { seal += $0 }
         seal += [UInt8](repeating: 0, count: 8)
         var hash = SHA256()
-        image.withUnsafeBytes { hash.update($0) }
+        hash.update(image)
         seal.withUnsafeBytes { hash.update($0) }
         return seal + Array(hash.finalize().utf8)
     }
@@ -47,7 +57,9 @@ extension Checkpoint {
 
     package init(path: String, files: any FileOperations) throws {
         let file = try files.readAll(path)
-        try self.init(verified: try Self.verifiedImage(of: file, path), path)
+        let length = try Self.verifiedLength(of: file, path)
+        try self.init(
+            verified: try file.withUnsafeBytes { try HDF5File(bytes: UnsafeRawBufferPointer(rebasing: $0[..<length]), name: path) }, path)
     }
 
     /// Whether a file ends like a checkpoint, so that `info` can tell it from a volume.
@@ -60,8 +72,8 @@ extension Checkpoint {
         return try file.read(upToCount: sealPrefix.utf8.count).map { Array($0) == Array(sealPrefix.utf8) } ?? false
     }
 
-    /// The HDF5 part of a checkpoint file whose seal is intact.
-    private static func verifiedImage(of file: [UInt8], _ path: String) throws -> [UInt8] {
+    /// The length of the HDF5 part of a checkpoint file whose seal is intact.
+    private static func verifiedLength(of file: [UInt8], _ path: String) throws -> Int {
         func invalid(_ text: String) -> TrainingError { TrainingError(.invalid, "\(path): \(text)") }
         let seal = Array(file.suffix(sealLength)), prefix = Array(sealPrefix.utf8)
         guard seal.count == sealLength, Array(seal.prefix(prefix.count)) == prefix else {
@@ -81,7 +93,7 @@ extension Checkpoint {
             throw invalid("damaged: its SHA-256 is not the one it was sealed with; use an older checkpoint")
         }
         guard version == sealVersion else { throw newer(path, "seal \(version)") }
-        return Array(file.dropLast(sealLength))
+        return file.count - sealLength
     }
 
     private static func newer(_ path: String, _ what: String) -> TrainingError {
@@ -90,7 +102,7 @@ extension Checkpoint {
             "\(path): written by a newer unet-mpi (\(what)); this is \(programVersion), which reads formats up to \(formatVersion)")
     }
 
-    private func hdf5(named name: String) throws -> [UInt8] {
+    private func hdf5(named name: String, parameters: some Sequence<Parameter>) throws -> HDF5File {
         let file = try HDF5File(inMemoryNamed: name)
         try file.setAttribute("format", to: Self.formatName)
         try file.setAttribute("format_version", to: Self.formatVersion)
@@ -104,17 +116,18 @@ extension Checkpoint {
         try file.setAttribute("data_fingerprint", to: data.fingerprint)
         try file.setAttribute("normalization", to: try json(data.normalization))
         try file.setAttribute("channels", to: Int64(data.channels))
-        try file.setAttribute("parameter_names", to: parameters.map(\.name))
+        var names: [String] = []
         for parameter in parameters {
+            names.append(parameter.name)
             try file.write(parameter.values, shape: parameter.shape, to: "/parameters/\(parameter.name)")
             try file.write(parameter.firstMoment, shape: parameter.shape, to: "/optimizer/first_moment/\(parameter.name)")
             try file.write(parameter.secondMoment, shape: parameter.shape, to: "/optimizer/second_moment/\(parameter.name)")
         }
-        return try file.image()
+        try file.setAttribute("parameter_names", to: names)
+        return file
     }
 
-    private init(verified image: [UInt8], _ path: String) throws {
-        let file = try HDF5File(bytes: image, name: path)
+    private init(verified file: HDF5File, _ path: String) throws {
         guard file.hasAttribute("format"), try file.text("format") == Self.formatName else {
             throw TrainingError(.invalid, "\(path): an HDF5 file, but not a checkpoint of unet-mpi")
         }

@@ -40,13 +40,17 @@ package struct CheckpointStore {
     /// Whatever happens, the folder holds the checkpoints it held before, or these and the new one. Returns what could not be
     /// deleted: that is no reason to end a run whose checkpoint is safe.
     package func save(_ checkpoint: Checkpoint, asStep: Bool = true, isBest: Bool) throws -> [String] {
+        try save(checkpoint, parameters: checkpoint.parameters, asStep: asStep, isBest: isBest)
+    }
+
+    /// The same with parameters that are not all in memory at once, instead of the checkpoint's own.
+    package func save(
+        _ checkpoint: Checkpoint, parameters: some Sequence<Checkpoint.Parameter>, asStep: Bool, isBest: Bool
+    ) throws -> [String] {
         let path = path(step: checkpoint.progress.step)
-        let (image, seal) = try checkpoint.file(named: path)
-        try image.withUnsafeBytes { image in
-            try seal.withUnsafeBytes { seal in
-                if asStep { try files.writeAtomically([image, seal], to: path) }
-                if isBest { try files.writeAtomically([image, seal], to: bestPath) }
-            }
+        try checkpoint.withFile(named: path, parameters: parameters) { image, seal in
+            if asStep { try files.writeAtomically([image, seal], to: path) }
+            if isBest { try files.writeAtomically([image, seal], to: bestPath) }
         }
         return removeOldest()
     }

@@ -1,7 +1,17 @@
+import Kernels
 import Model
 
 /// The names of all architectures. Not where it is used, because there `Node` is YAML's.
 let architectureNames = Architecture.all.map(\.name)
+/// The values of --convolution and --memory.
+let convolutionMethods = ConvolutionMethod.allCases.map(\.rawValue), memoryModes = MemoryMode.allCases.map(\.rawValue)
+
+extension TrainingConfiguration {
+    /// `convolution` as the kernels take it; the options' table lets no other value in.
+    package var convolutionMethod: ConvolutionMethod { ConvolutionMethod(rawValue: convolution)! }
+    /// `memory` as a network takes it.
+    package var memoryMode: MemoryMode { MemoryMode(rawValue: memory)! }
+}
 
 extension Network {
     /// The network of a configuration for images of one size.
@@ -13,9 +23,10 @@ extension Network {
         return try Architecture.named(configuration.architecture).graph(channels: channels, height: height, width: width, options: options)
     }
 
-    /// Parameters and optimizer state as a checkpoint holds them.
-    func parameters(with optimizer: Adam) -> [Checkpoint.Parameter] {
-        parameters.map {
+    /// Parameters and optimizer state as a checkpoint holds them, each made when it is asked for: together they are as large as all of
+    /// the network's memory that lasts.
+    func parameters(with optimizer: Adam) -> some Sequence<Checkpoint.Parameter> {
+        parameters.lazy.map { [parameterMemory] in
             Checkpoint.Parameter(
                 name: $0.name, shape: $0.shape, values: $0.values(in: parameterMemory.pointer),
                 firstMoment: $0.values(in: optimizer.firstMoments.baseAddress!),

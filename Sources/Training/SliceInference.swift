@@ -29,7 +29,9 @@ package final class SliceInference {
         let multiple = 1 << configuration.depth
         (paddedHeight, paddedWidth) = (roundedUp(height, to: multiple), roundedUp(width, to: multiple))
         let graph = try Network.graph(configuration, channels: channels, height: paddedHeight, width: paddedWidth)
-        network = Network(graph, purpose: .inference(batch: 1), device: device, sharing: shared)
+        network = Network(
+            graph, purpose: .inference(batch: 1), device: device, sharing: shared,
+            convolution: configuration.convolutionMethod)
         image = .allocate(capacity: channels * height * width)
         probabilities = .allocate(capacity: height * width)
         logits = .allocate(capacity: height * width)

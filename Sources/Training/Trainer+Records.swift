@@ -59,8 +59,12 @@ extension Trainer {
     private func write(asStep: Bool, isBest: Bool) throws {
         guard let folder else { return }
         let checkpoint = Checkpoint(
-            configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: network.parameters(with: optimizer))
-        for warning in try folder.checkpoints.save(checkpoint, asStep: asStep, isBest: isBest) { logger.warning("\(warning)") }
+            configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: [])
+        for warning in try folder.checkpoints.save(
+            checkpoint, parameters: network.parameters(with: optimizer), asStep: asStep, isBest: isBest)
+        {
+            logger.warning("\(warning)")
+        }
         logger.debug("saved step \(progress.step)\(isBest ? ", the best so far" : "")")
     }
 
@@ -75,7 +79,7 @@ extension Trainer {
     /// Ends the run because the summed gradient is infinite or not a number, though the losses are finite.
     func endForGradient(_ step: Int) throws {
         try communicator.agree("adding up the gradients of step \(step)") {
-            let bad = network.parameters.first { !isFinite(UnsafeMutableBufferPointer(rebasing: network.gradientValues[$0.range])) }
+            let bad = network.parameters.first { !network.gradientValues[$0.range].allSatisfy(\.isFinite) }
             throw notFinite("the gradient of \(bad?.name ?? "the padding") is not finite", step, batch.samples, of: batch.samples[0])
         }
     }

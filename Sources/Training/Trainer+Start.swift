@@ -1,6 +1,7 @@
 import DataParallel
 import Foundation
 import Imaging
+import Kernels
 import Logging
 import Model
 
@@ -24,7 +25,7 @@ extension Trainer {
         let parts = (0..<communicator.count).map { partition.range(of: $0).count }
         let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
         let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
-        let memory = trainingStep.memoryBytes + (validation?.memoryBytes ?? 0)
+        let memory = trainingStep.memoryBytes + (validation?.memoryBytes ?? 0) + batch.memoryBytes
         let shape = network.inputShape
         let lines = [
             "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
@@ -36,6 +37,9 @@ extension Trainer {
         if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
         for line in plan.table + lines { logger.notice("\(line)") }
         for warning in plan.warnings { logger.warning("\(warning)") }
+        logger.debug("OpenBLAS core: \(OpenBLAS.coreName)")
+        // Only the direct method spends its time there.
+        if configuration.convolutionMethod == .direct, let warning = OpenBLAS.warning { logger.warning("\(warning)") }
     }
 }
 

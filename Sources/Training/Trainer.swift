@@ -110,6 +110,7 @@ public final class Trainer {
         }
         let local = partition.range(of: communicator.rank)
         var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
+        if let age = processAge() { logger.debug("the first step begins \(fixed(age, 2)) s after the start of the process") }
         while progress.step < total {
             var clock = StepClock()
             let step = progress.step + 1
@@ -117,6 +118,7 @@ public final class Trainer {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
             }
             clock.mark(\.inputWait)
+            if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             let outcome = try trainingStep.evaluate(
                 step: step, position: progress.position, signal: StopRequest.received, clock: &clock)
             if !outcome.isFinite { try endForLoss(step) }

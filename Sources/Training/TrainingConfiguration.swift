@@ -1,5 +1,7 @@
 import Foundation
 import Imaging
+import Kernels
+import Model
 
 /// Everything that decides what a training run is. `TrainingOption.all` gives each property its name on the command line and in
 /// YAML, its default, its range and its help.
@@ -60,6 +62,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var validateEvery = 100
     /// Checkpoints kept, beside the best one.
     public var keep = 3
+    /// How convolutions are computed: a `ConvolutionMethod`.
+    public var convolution = ConvolutionMethod.automatic.rawValue
+    /// What is kept in memory: a `MemoryMode`.
+    public var memory = MemoryMode.fast.rawValue
     /// Threads of each rank; `nil` is worked out from the affinity mask.
     public var threads: Int?
     /// Where to go on from.

@@ -107,6 +107,12 @@ extension TrainingOption {
         integer("checkpoint-every", \.checkpointEvery, 1...Int.max, "Steps from checkpoint to checkpoint; the last step always makes one."),
         integer("validate-every", \.validateEvery, 1...Int.max, "Steps from validation to validation; the last step always validates."),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
+        choice(
+            "convolution", \.convolution, { convolutionMethods },
+            "Convolutions by the fastest algorithm for each shape, or directly: slower by far, to compare with."),
+        choice(
+            "memory", \.memory, { memoryModes }, decidesBits: false,
+            "low: keep the activations of one sample of a rank's batch instead of all; a step takes up to a third longer."),
         TrainingOption(
             name: "threads", placeholder: "auto|N",
             explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",
@@ -197,10 +203,11 @@ extension TrainingOption {
     }
 
     private static func choice(
-        _ name: String, _ property: any Property<String>, _ allowed: @escaping @Sendable () -> [String], _ help: String
+        _ name: String, _ property: any Property<String>, _ allowed: @escaping @Sendable () -> [String],
+        decidesBits: Bool = true, _ help: String
     ) -> TrainingOption {
         TrainingOption(
-            name: name, placeholder: allowed().joined(separator: "|"), explanation: help, decidesBits: true,
+            name: name, placeholder: allowed().joined(separator: "|"), explanation: help, decidesBits: decidesBits,
             set: { configuration, node throws(Refusal) in
                 guard let value = node.string, allowed().contains(value) else {
                     throw Refusal(allowed: "\(allowed().joined(separator: " or ")) is allowed")

@@ -10,6 +10,9 @@ package final class TrainingStep {
     package let network: Network
     let optimizer: Adam
     let reducer: GradientReducer
+    private let check: BufferCheck
+    /// That of the parameters as they were last written; nil until it is first asked for.
+    private var checksum: UInt64?
     private let configuration: TrainingConfiguration
     private let agreement: StepAgreement
     /// The batch positions of this rank.
@@ -26,9 +29,12 @@ package final class TrainingStep {
         network = try communicator.agree("building the network") {
             let graph = try Network.graph(configuration, channels: channels, height: height, width: width)
             let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
-            return Network(graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device)
+            return Network(
+                graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
+                convolution: configuration.convolutionMethod, memory: configuration.memoryMode)
         }
         optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
+        check = BufferCheck(count: network.arenaCount)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
     }
@@ -42,7 +48,7 @@ package final class TrainingStep {
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
         network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
         clock.mark(\.forward)
-        let parameters = checksum(network.parameterValues)
+        let parameters = checksum ?? check.checksum(on: network.device, network.parameterMemory.pointer)
         clock.mark(\.checks)
         let outcome = try agreement.exchange(step: step, checksum: parameters, signal: signal, losses: network.losses, pixels: pixels)
         clock.mark(\.agreement)
@@ -57,12 +63,12 @@ package final class TrainingStep {
         try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
         clock.mark(\.reduction)
         defer { clock.mark(\.checks) }
-        return isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount))
+        return check.isFinite(on: network.device, gradients)
     }
 
     /// Updates the parameters by the gradient.
     package func update(clock: inout StepClock) {
-        optimizer.update(
+        checksum = optimizer.update(
             on: network.device, parameters: network.parameterMemory.pointer, gradients: network.gradientValues.baseAddress!)
         clock.mark(\.update)
     }

@@ -41,6 +41,8 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: .benchmark("dropout")) var dropout: String?
     @Option(help: .benchmark("crop", "256, for predict 512")) var crop: String?
     @Option(help: .benchmark("batch-size", "the number of ranks")) var batchSize: String?
+    @Option(help: .benchmark("convolution")) var convolution: String?
+    @Option(help: .benchmark("memory")) var memory: String?
     @Option(help: .benchmark("threads")) var threads: String?
     @Option(help: .benchmark("seed")) var seed: String?
 

@@ -56,6 +56,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("checkpoint-every")) var checkpointEvery: String?
     @Option(help: .training("validate-every")) var validateEvery: String?
     @Option(help: .training("keep")) var keep: String?
+    @Option(help: .training("convolution")) var convolution: String?
+    @Option(help: .training("memory")) var memory: String?
     @Option(help: .training("threads")) var threads: String?
     @Option(help: .training("resume")) var resume: String?
     @Flag(help: .training("accept-changes")) var acceptChanges = false

@@ -202,7 +202,9 @@ import Training
             let run = try ProgramRun.run("unet-mpi", ["bench", command, "--help"], environment: ["COLUMNS": "100000"])
             let text = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             #expect(run.status == 0 && text.contains("unet-mpi bench \(command) --"), "\(run)")
-            for name in ["architecture", "base-channels", "depth", "dropout", "crop", "batch-size", "threads", "seed"] {
+            for name in [
+                "architecture", "base-channels", "depth", "dropout", "crop", "batch-size", "convolution", "memory", "threads", "seed",
+            ] {
                 let option = try #require(TrainingOption.all.first { $0.name == name })
                 #expect(text.contains("--\(name) <\(option.placeholder)> \(option.explanation)"), "\(name): \(text)")
             }

@@ -55,7 +55,7 @@ import Testing
 
     @Test func refusesWrongKernels() throws {
         var kernels = kernelsBaseline
-        kernels.winograd = { _, _, _ in }
+        kernels.winograd4 = { _, _, _ in }
         kernels.upsampledGradientProduct = { _, _, _ in }
         let device = Device(threads: 1, instructionSet: .baseline, kernels: kernels)
         let first = try operands("16x16@8", on: device), second = try operands("16x16@8/up", on: device)

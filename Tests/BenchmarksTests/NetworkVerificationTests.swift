@@ -53,7 +53,7 @@ import Testing
     func refusesAWrongGradient(_ what: String) throws {
         let wrong = device {
             switch what {
-            case "winograd weight gradient": $0.winogradGradientProduct = { _, _, _ in }
+            case "winograd weight gradient": $0.winograd4GradientProduct = { _, _, _ in }
             case "upsampled input gradient": $0.upsampledInput = { _, _, _ in }
             case "pooling gradient": $0.poolingGradient = { _, _, _ in }
             default: $0.pointwiseGradientProduct = { _, _, _ in }

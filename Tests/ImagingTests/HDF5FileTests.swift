@@ -60,6 +60,12 @@ import Testing
         try check(sample())
         let image = try sample().image()
         #expect(image == (try sample().image()), "the same calls give the same bytes")
+        #expect(image == (try sample().withImage { Array($0) }), "and they are lent as they are copied")
+        let lent = try sample()
+        _ = try lent.withImage { $0.count }
+        try check(lent)
+        try lent.write([UInt8(7)], shape: [1], to: "later")
+        #expect(try lent.read("later", as: UInt8.self) == [7], "a file that was lent goes on")
         try check(HDF5File(bytes: image, name: "image"))
         try withTemporaryFolder { folder in
             try Data(image).write(to: URL(fileURLWithPath: folder + "/sample.h5"))

@@ -71,10 +71,12 @@ import Testing
             let first = TestMemory(zeros), second = TestMemory(zeros)
             for (t, g) in zip(1..., gradients) {
                 let g = TestMemory(g)
-                Elementwise.adam(
+                let check = BufferCheck(count: count)
+                let checksum = Elementwise.adam(
                     on: device, parameters: parameters.pointer, gradients: g.pointer, firstMoment: first.pointer,
                     secondMoment: second.pointer, count: count, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-                    step: t)
+                    step: t, check: check)
+                #expect(checksum == check.checksum(on: device, parameters.pointer))
             }
             #expect(parameters.guardsIntact && first.guardsIntact && second.guardsIntact)
             if threads == 1 {

@@ -206,6 +206,7 @@ private let lastReleased = Atomic<UInt>(0)
         let x = a.tensor, y = b.tensor, pooled = c.tensor, pooledGradient = d.tensor, z = logits.tensor
         let (f0, f1, f2, f3) = (flat[0].pointer, flat[1].pointer, flat[2].pointer, flat[3].pointer)
         let dropout = Dropout(rate: 0.5, key: SIMD2(1, 2), ordinalWord: 3, firstPosition: 4)
+        let check = BufferCheck(count: 1 << 18)
         func step() -> Double {
             MaxPooling.forward(on: device, input: x, output: pooled)
             MaxPooling.backward(
@@ -213,10 +214,11 @@ private let lastReleased = Atomic<UInt>(0)
             dropout.apply(on: device, x, to: y, mask: x)
             Elementwise.copy(on: device, x, to: y, accumulate: true, mask: x)
             Elementwise.add(on: device, f0, to: f1, count: 1 << 18)
-            Elementwise.adam(
+            let checksum = Elementwise.adam(
                 on: device, parameters: f0, gradients: f1, firstMoment: f2, secondMoment: f3, count: 1 << 18, learningRate: 1e-3,
                 beta1: 0.9,
-                beta2: 0.999, epsilon: 1e-8, step: 1)
+                beta2: 0.999, epsilon: 1e-8, step: 1, check: check)
+            guard check.isFinite(on: device, f0), check.checksum(on: device, f0) == checksum else { return .nan }
             return BinaryCrossEntropy.evaluate(on: device, logits: z, target: labels.pointer, gradient: z, scale: 1, rows: rows).loss
         }
         var loss = step()

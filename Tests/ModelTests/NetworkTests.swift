@@ -52,18 +52,27 @@ import Testing
         #expect(first == network.parameters.map { $0.values(in: network.parameterValues.baseAddress!) })
         network.initializeParameters(seed: 2)
         #expect(first != network.parameters.map { $0.values(in: network.parameterValues.baseAddress!) })
+        // The network's values are the initializers' functions of filter and element.
+        for (ordinal, (parameter, values)) in zip(network.parameters, first).enumerated() {
+            let each = parameter.count / parameter.shape[0]
+            for i in Swift.stride(from: 0, to: parameter.count, by: 37) {
+                let expected = parameter.initializer.value(
+                    shape: parameter.shape, filter: i / each, element: i % each, seed: 1, ordinal: ordinal)
+                #expect(values[i] == expected, "\(parameter.name) \(i)")
+            }
+        }
         // Padding is zero and stays zero.
         let stored = network.parameterValues.filter { $0 != 0 }.count
         #expect(stored <= network.parameterCount)
     }
 
     /// Gradient bits of a global batch, computed as `parts` with their blocks and summed along the tree here.
-    static func gradientBits(parts: [[Range<Int>]], threads: Int, batch: Int) throws -> [UInt32] {
+    static func gradientBits(parts: [[Range<Int>]], threads: Int, batch: Int, memory: MemoryMode = .fast) throws -> [UInt32] {
         var nodes: [Range<Int>: [Float]] = [:]
         let images = testNumbers(batch * 32 * 32, seed: 4), labels = testLabels(batch * 32 * 32, seed: 5)
         for blocks in parts {
             let network = Network(
-                try unetNode(), purpose: .training(blocks: blocks, split: treeSplit), device: Device(threads: threads))
+                try unetNode(), purpose: .training(blocks: blocks, split: treeSplit), device: Device(threads: threads), memory: memory)
             network.randomizeParameters(seed: 9)
             let range = blocks.first!.lowerBound..<blocks.last!.upperBound
             network.fill(
@@ -99,6 +108,58 @@ import Testing
         let six = try Self.gradientBits(parts: [[0..<4, 4..<6]], threads: 1, batch: 6)
         #expect(try Self.gradientBits(parts: [[0..<2, 2..<3], [3..<4, 4..<6]], threads: 2, batch: 6) == six)
         #expect(try Self.gradientBits(parts: [[0..<2], [2..<4], [4..<5], [5..<6]], threads: 1, batch: 6) == six)
+    }
+
+    /// Holding one sample at a time changes no bit, of the gradients or of the losses, and takes less memory.
+    @Test func lowMemoryGivesTheSameBits() throws {
+        for (parts, batch) in [
+            ([[0..<1]], 1), ([[0..<4]], 4), ([[0..<4, 4..<6]], 6), ([[0..<2, 2..<3], [3..<4, 4..<6]], 6), ([[0..<8]], 8),
+        ] {
+            let expected = try Self.gradientBits(parts: parts, threads: 1, batch: batch)
+            for threads in [1, 2] {
+                #expect(try Self.gradientBits(parts: parts, threads: threads, batch: batch, memory: .low) == expected, "\(parts)")
+            }
+        }
+        var losses: [[BinaryCrossEntropy.Sums]] = [], bytes: [Int] = []
+        for memory in [MemoryMode.fast, .low] {
+            let network = Network(
+                try Self.unetNode(), purpose: .training(blocks: [0..<3], split: treeSplit), device: Device(), memory: memory)
+            network.randomizeParameters(seed: 9)
+            network.fill(images: testNumbers(3 * 1024, seed: 4), targets: testLabels(3 * 1024, seed: 5))
+            for step in 0..<2 {
+                // Twice, so that nothing that a step leaves behind is taken for the next one's.
+                network.forward(training: true, seed: 3, firstPosition: 3 * step)
+                network.evaluateLoss(scale: 1)
+                losses.append(network.losses)
+                network.backward(training: true, seed: 3, firstPosition: 3 * step)
+            }
+            bytes.append(network.memoryBytes)
+        }
+        #expect(losses[0] == losses[2] && losses[1] == losses[3] && losses[0] != losses[1])
+        #expect(bytes[1] < bytes[0])
+    }
+
+    /// The direct method computes the same function: gradients of a whole network, up to the roundings of both methods.
+    @Test func directAgreesWithTheFastAlgorithms() throws {
+        var gradients: [[Float]] = [], logits: [[Float]] = []
+        for method in ConvolutionMethod.allCases {
+            let network = Network(
+                try Self.unetNode(), purpose: .training(blocks: [0..<2], split: treeSplit), device: Device(threads: 2), convolution: method)
+            network.randomizeParameters(seed: 9)
+            network.fill(images: testNumbers(2 * 1024, seed: 4), targets: testLabels(2 * 1024, seed: 5))
+            network.forward(training: true, seed: 3, firstPosition: 0)
+            logits.append(network.allLogits())
+            network.evaluateLoss(scale: 1.0 / 2048)
+            network.backward(training: true, seed: 3, firstPosition: 0)
+            gradients.append(Array(network.gradientValues))
+        }
+        for (fast, direct) in [(logits[0], logits[1]), (gradients[0], gradients[1])] {
+            let difference = zip(fast, direct).map { Double($0 - $1) * Double($0 - $1) }.reduce(0, +).squareRoot()
+            let size = direct.map { Double($0) * Double($0) }.reduce(0, +).squareRoot()
+            // Roundings of both methods, and of the ReLUs and maxima that they tip over, against a wrong tap or border, which would be an
+            // error of the order of the whole. Equal bits would mean that the other method was not used.
+            #expect(difference < 1e-4 * size && fast != direct, "\(difference / size)")
+        }
     }
 
     @Test func inferenceNetworkSharesParametersAndAgrees() throws {

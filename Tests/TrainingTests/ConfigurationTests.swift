@@ -58,7 +58,7 @@ import Training
         ("learning-rate", "nan", "above 0"), ("dropout", "1", "below 1.0"), ("crop", "0", "full"), ("crop", "64x", "full"),
         ("threads", "many", "auto or"),
         ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
-        ("augment", "strongest", "standard"),
+        ("augment", "strongest", "standard"), ("convolution", "winograd", "auto or direct"), ("memory", "none", "fast or low"),
         ("steps", "0", "from 1"), ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
     ])
     func refusedValues(_ name: String, _ value: String, _ allowed: String) throws {
@@ -92,12 +92,12 @@ import Training
         let same = [
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("keep", "9"),
-            ("threads", "2"), ("resume", "never"), ("accept-changes", "true"),
+            ("threads", "2"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
         ]
         let different = [
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
             ("base-channels", "8"),
-            ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"),
+            ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"), ("convolution", "direct"),
         ]
         for option in same {
             let changed = try configuration("", [option])

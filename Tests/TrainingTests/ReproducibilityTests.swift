@@ -37,6 +37,30 @@ import Testing
         }
     }
 
+    @Test func lowMemory() throws {
+        try train(volume.training("alone", steps: 10, "--batch-size", "6"), ranks: 0)
+        let expected = try state("alone", step: 10)
+        for (ranks, threads) in [(0, 1), (2, 2), (4, 1)] {
+            let output = "low\(ranks)"
+            try train(
+                volume.training(output, steps: 10, "--batch-size", "6", "--memory", "low", "--threads", "\(threads)"), ranks: ranks)
+            #expect(try state(output, step: 10) == expected, "\(ranks) ranks of \(threads) threads")
+        }
+    }
+
+    /// The direct method is another arithmetic: other bits of nearly the same network, and a run does not change over unasked.
+    @Test func directConvolution() throws {
+        try train(volume.training("auto", steps: 5), ranks: 0)
+        try train(volume.training("direct", steps: 5, "--convolution", "direct"), ranks: 2)
+        try train(volume.training("alone", steps: 5, "--convolution", "direct", "--threads", "2"), ranks: 0)
+        #expect(try state("direct", step: 5) != state("auto", step: 5))
+        #expect(try state("direct", step: 5) == state("alone", step: 5))
+        let fast = try logged("auto")[0]["loss"], direct = try logged("direct")[0]["loss"]
+        #expect(abs(try #require(fast) - #require(direct)) < 1e-5)
+        let changed = try Program.run(volume.training("direct", steps: 10))
+        #expect(changed.status == 64 && changed.errors.contains("convolution"), "\(changed.errors)")
+    }
+
     @Test func aBatchThatIsNoPowerOfTwo() throws {
         try train(volume.training("alone", steps: 20, "--batch-size", "6"), ranks: 0)
         try train(volume.training("four", steps: 20, "--batch-size", "6"), ranks: 4)

@@ -51,6 +51,16 @@ CSIMD_INLINE u32x16 u32x16_multiply_high(u32x16 a, uint32_t b) {
 }
 CSIMD_INLINE u32x16 u32x16_multiply_low(u32x16 a, uint32_t b) { return a * (u32x16)b; }
 CSIMD_INLINE u32x16 u32x16_xor(u32x16 a, u32x16 b) { return a ^ b; }
+/// One step of a checksum: the sum so far, rotated so that the place of a float counts, plus the float's bits.
+CSIMD_INLINE u32x16 u32x16_mix(u32x16 sum, f32x16 v) { return (sum << 5 | sum >> 27) + (u32x16)v; }
+/// `found`, with all bits of the lanes set where v is infinite or not a number.
+CSIMD_INLINE u32x16 u32x16_or_not_finite(u32x16 found, f32x16 v) {
+  return found | (u32x16)(((u32x16)v & (u32x16)0x7F800000u) == (u32x16)0x7F800000u);
+}
+/// The bits taken as signed integers, rounded to the nearest float.
+CSIMD_INLINE f32x16 f32x16_from_signed(u32x16 a) { return __builtin_convertvector((i32x16)a, f32x16); }
+/// a where lane >= 0, else 0.
+CSIMD_INLINE f32x16 f32x16_where_not_negative(f32x16 a, u32x16 lane) { return (f32x16)((i32x16)a & ((i32x16)lane >= 0)); }
 /// Interleaves of the lower and upper halves of a and b: one step of a 16 x 16 transpose.
 CSIMD_INLINE f32x16 f32x16_even(f32x16 a, f32x16 b) {
   return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -132,10 +142,11 @@ typedef struct {
   bool accumulate;
 } csimd_dropout;
 
-/// Adam over `count` floats in pieces of `piece`.
+/// Adam over `count` floats in pieces of `piece`, with the checksum of each piece of the new parameters.
 typedef struct {
   float *parameters, *firstMoment, *secondMoment;
   const float *gradients;
+  uint64_t *checksums;
   ptrdiff_t count, piece;        // count: a multiple of 16
   float beta1, beta2, rest1, rest2;   // rest: 1 - beta, rounded once
   float stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
@@ -156,6 +167,23 @@ typedef struct {
   ptrdiff_t count, piece;
 } csimd_add;
 
+/// A number for each piece of `count` floats: its checksum, or whether it holds an infinity or a NaN.
+typedef struct {
+  const float *values;
+  uint64_t *results;
+  ptrdiff_t count, piece;        // count: a multiple of 16
+} csimd_check;
+
+/// Truncated normal values for a convolution's weights; a task is one output block.
+typedef struct {
+  float *weights;                // [outputBlocks][inputBlocks][taps][16 in][16 out]
+  const uint32_t *filters;       // the filter of each output lane; all bits set: none
+  const ptrdiff_t *lanes;        // the lane of each input channel
+  ptrdiff_t inputBlocks, channels, taps;
+  float deviation;
+  uint32_t key0, key1, counter3;
+} csimd_initialization;
+
 /// One unit of parallel work: its argument record, its index, and the thread it runs on.
 typedef void (*csimd_task)(const void *arguments, ptrdiff_t task, ptrdiff_t thread);
 
@@ -167,6 +195,6 @@ typedef struct {
   csimd_task upsampledInputWeights, upsampledInput;
   csimd_task pointwiseWeights, pointwise, pointwiseGradientTransform, pointwiseGradientProduct;
   csimd_task gatheredWeights, gathered, gatheredGradientTransform, gatheredGradientProduct;
-  csimd_task pooling, poolingGradient, dropout, adam, copy, add, fusedMultiplyAddPeak;
+  csimd_task pooling, poolingGradient, dropout, adam, copy, add, checksum, notFinite, truncatedNormal, fusedMultiplyAddPeak;
   ptrdiff_t tileMultiple;        // tile groups that are multiples of this waste nothing
 } csimd_kernels;

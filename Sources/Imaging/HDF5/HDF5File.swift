@@ -77,6 +77,27 @@ public final class HDF5File: Sendable {
         }
     }
 
+    /// Lends the bytes that `image()` would copy, of a file in memory. The file must not be written to meanwhile.
+    public func withImage<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+        let image = try withHDF5 {
+            try flush()
+            let size = H5Fget_file_image(handle.id, nil, 0)
+            try hdf5Check(size, file: path, "take the file's image")
+            // The handle of a file in memory is the place of its memory's address.
+            var place: UnsafeMutableRawPointer?
+            try hdf5Check(H5Fget_vfd_handle(handle.id, hid_t(H5P_DEFAULT), &place), file: path, "take the file's image")
+            let bytes = place!.load(as: UnsafeMutableRawPointer.self)
+            // As `H5Fget_file_image` does in its copy: an open file says so in its superblock. Byte 8 is the superblock's version, 0 for
+            // all files that we begin in memory; libhdf5 does not read the flags again.
+            guard bytes.load(fromByteOffset: 8, as: UInt8.self) == 0 else {
+                throw ImagingError(.invalid, path, "cannot take the file's image: it has a superblock of another version than 0")
+            }
+            bytes.storeBytes(of: 0, toByteOffset: 20, as: UInt32.self)
+            return UnsafeRawBufferPointer(start: bytes, count: size)
+        }
+        return try withExtendedLifetime(self) { try body(image) }
+    }
+
     /// Hands everything written so far to the operating system.
     package func flush() throws {
         try withHDF5 { try hdf5Check(H5Fflush(handle.id, H5F_SCOPE_GLOBAL), file: path, "write the file", kind: .inputOutput) }

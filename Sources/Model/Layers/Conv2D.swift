@@ -52,7 +52,8 @@ public struct Conv2D: ConvolutionLayer {
     public func plan(_ step: Step) -> Convolution {
         Convolution(
             input: step.inputs[0].shape, inputChannels: step.inputShapes[0].channels, outputBlocks: step.output.shape.blocks,
-            kernelHeight: kernelHeight, kernelWidth: kernelWidth)
+            kernelHeight: kernelHeight, kernelWidth: kernelWidth,
+            algorithm: step.convolution.algorithm(kernelHeight: kernelHeight, kernelWidth: kernelWidth))
     }
 
     /// The naive convolution.

@@ -41,8 +41,8 @@ public struct UpsamplingConv2D: ConvolutionLayer {
     public func plan(_ step: Step) -> Convolution {
         Convolution(
             input: step.inputs[0].shape, inputChannels: step.inputShapes[0].channels, outputBlocks: step.output.shape.blocks,
-            kernelHeight: 2,
-            kernelWidth: 2, upsampling: true)
+            kernelHeight: 2, kernelWidth: 2, upsampling: true,
+            algorithm: step.convolution.algorithm(kernelHeight: 2, kernelWidth: 2))
     }
 
     /// Upsampling, then the naive convolution.

@@ -1,0 +1,46 @@
+import CSIMD
+
+/// Checksum and finiteness of a flat buffer, by the device's threads: a number for each piece of fixed size, put together in order.
+public final class BufferCheck {
+    /// Floats in the buffers it is made for.
+    public let count: Int
+    /// Room for a number for each piece.
+    let results: UnsafeMutablePointer<UInt64>
+    /// Floats in one piece: a task of `Elementwise`, whose Adam leaves the checksums of its pieces here.
+    static let piece = 1 << 16
+    private var pieces: Int { (count + BufferCheck.piece - 1) / BufferCheck.piece }
+
+    /// For buffers of `count` floats, a multiple of 16.
+    public init(count: Int) {
+        precondition(count % 16 == 0, "BufferCheck: \(count) floats are no multiple of 16")
+        self.count = count
+        results = .allocate(capacity: max(1, (count + BufferCheck.piece - 1) / BufferCheck.piece))
+    }
+
+    deinit { results.deallocate() }
+
+    /// A number that differs when any float differs in any bit or in its place (two differences may cancel, by a chance of 2⁻³² a
+    /// lane). The same for any number of threads and every instruction set.
+    public func checksum(on device: Device, _ values: UnsafePointer<Float>) -> UInt64 {
+        run(on: device, values, device.kernels.checksum)
+        return combinedChecksum
+    }
+
+    /// Whether every float is a finite number.
+    public func isFinite(on device: Device, _ values: UnsafePointer<Float>) -> Bool {
+        run(on: device, values, device.kernels.notFinite)
+        return (0..<pieces).allSatisfy { results[$0] == 0 }
+    }
+
+    /// The checksum of the buffer whose pieces' checksums are in `results`.
+    var combinedChecksum: UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for piece in 0..<pieces { hash = (hash ^ results[piece]) &* 0x100_0000_01B3 }
+        return hash
+    }
+
+    private func run(on device: Device, _ values: UnsafePointer<Float>, _ kernel: csimd_task) {
+        let a = csimd_check(values: values, results: results, count: count, piece: BufferCheck.piece)
+        device.threads.run(pieces, a, kernel)
+    }
+}
