@@ -1,3 +1,5 @@
+import Glibc
+
 /// Sums gradients over the global batch along its canonical tree (`BatchTree`), so that every rank gets the same bits and so does
 /// every other number of ranks.
 ///
@@ -49,8 +51,8 @@ public final class GradientReducer {
         ranks = communicator.count
         blocks = plan.blocks(of: communicator.rank)
         let isOnOneHost = communicator.isOnOneHost
-        let pieceCount = max(1, min(pieceCount ?? (isOnOneHost ? 1 << 16 : 1 << 13), count))
-        let depth = depth ?? (isOnOneHost ? 2 : 4)
+        let pieceCount = max(1, min(pieceCount ?? getenv("X_PIECE").flatMap { Int(String(cString: $0)) } ?? (isOnOneHost ? 1 << 16 : 1 << 13), count))
+        let depth = depth ?? getenv("X_DEPTH").flatMap { Int(String(cString: $0)) } ?? (isOnOneHost ? 2 : 4)
         algorithm =
             isHalving ?? (plan.isBalanced && ranks > 8)
             ? RecursiveHalving(communicator: communicator, pieceCount: pieceCount, depth: depth)
@@ -66,13 +68,27 @@ public final class GradientReducer {
     ///   - range: the elements to sum, inside 0 ..< `count`; the same on all ranks.
     /// - Throws: `MPIError`; the sums are then undefined and the job must end.
     public func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= count, "reduce: \(range) is not inside 0..<\(count)")
-        precondition(stride >= count, "reduce: gradients of \(count) floats cannot lie \(stride) apart")
-        // Counts of MPI are 32-bit.
-        let longest = 1 << 30
-        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: longest) {
-            try algorithm.reduce(buffers, stride: stride, range: start..<min(start + longest, range.upperBound))
-        }
+        enqueue(buffers, stride: stride, range: range)
+        try finish()
+    }
+
+    /// Like `reduce`, but only notes what is to be done. The work is done in `advance` and `finish`, on all ranks in the order in which
+    /// they enqueued it, which must be the same. Until it is finished `range` belongs to the reducer.
+    public func enqueue(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "enqueue: \(range) is not inside 0..<\(count)")
+        precondition(stride >= count, "enqueue: gradients of \(count) floats cannot lie \(stride) apart")
+        algorithm.enqueue(PendingGradient(buffers: buffers, stride: stride, range: range))
+    }
+
+    /// Works on what is enqueued, as far as that goes without waiting for another rank. Messages move only inside of this call.
+    ///
+    /// - Returns: whether everything enqueued so far is reduced.
+    public func advance() throws(MPIError) -> Bool { try algorithm.advance() }
+
+    /// Waits until everything enqueued is reduced.
+    public func finish() throws(MPIError) {
+        // A rank that shares its core with the one that it waits for must leave it the core.
+        while try !advance() { sched_yield() }
     }
 
     /// The bytes that `rank` sends for one whole gradient.
@@ -87,9 +103,15 @@ public final class GradientReducer {
     package var bytesSent: Int { algorithm.bytesSent }
 }
 
-/// A way to sum the blocks of all ranks along the tree.
+/// A range of gradients that waits to be summed.
+struct PendingGradient {
+    let buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>
+}
+
+/// A way to sum the blocks of all ranks along the tree. It never waits: `advance` is called until it is done.
 protocol ReductionAlgorithm: AnyObject {
-    func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError)
+    func enqueue(_ gradient: PendingGradient)
+    func advance() throws(MPIError) -> Bool
     func elementsSent(by rank: Int, length: Int) -> Int
     var bytesSent: Int { get }
 }

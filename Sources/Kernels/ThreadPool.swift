@@ -14,6 +14,7 @@ public final class ThreadPool: @unchecked Sendable {
     private var task: csimd_task?
     private var arguments: UnsafeRawPointer?
     private var taskCount = 0
+    public var betweenTasks: (() -> Void)?
 
     /// Which job it is (counted from 1), whether workers may still join it, and how many are at it, in one word. The caller
     /// waits for those that joined, not for those that the system has not let run yet.
@@ -75,7 +76,10 @@ public final class ThreadPool: @unchecked Sendable {
 
     func run(_ tasks: Int, raw: UnsafeRawPointer, _ task: csimd_task) {
         if count == 1 || tasks <= 1 {
-            for i in 0..<tasks { task(raw, i, 0) }
+            for i in 0..<tasks {
+                task(raw, i, 0)
+                betweenTasks?()
+            }
             return
         }
         self.task = task
@@ -101,6 +105,7 @@ public final class ThreadPool: @unchecked Sendable {
             let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
             if i >= count { return }
             task(arguments, i, thread)
+            if thread == 0 { betweenTasks?() }
         }
     }
 

@@ -219,9 +219,9 @@ public final class Network {
                         layer, steps[i], pass, block, into: gradients.pointer + b * arenaCount + range.lowerBound, count: range.count,
                         level: 0)
                 }
+                try finished(range)
             }
             layer.inputGradient(steps[i], pass)
-            if !range.isEmpty { try finished(range) }
         }
     }
 

@@ -36,6 +36,7 @@ public final class Trainer {
     let batch: SampleBatch
     let optimizer: Adam
     let reducer: GradientReducer
+    let backward: OverlappedBackward
     let agreement: StepAgreement
     let validation: Validation?
     var progress: TrainingProgress
@@ -62,6 +63,7 @@ public final class Trainer {
         batch = SampleBatch(loader: data.loader, network: network)
         optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
+        backward = OverlappedBackward(network: network, reducer: reducer)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
         validation = try communicator.agree("building the network for validation") {
             try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
@@ -129,11 +131,11 @@ public final class Trainer {
                 step: step, checksum: parameters, signal: StopRequest.received, losses: network.losses, pixels: pixels)
             if !outcome.isFinite { try endForLoss(step) }
             clock.mark(\.communication)
-            network.backward(training: true, seed: configuration.seed, firstPosition: first)
+            try backward.run(seed: configuration.seed, firstPosition: first)
             clock.mark(\.compute)
-            let gradients = network.gradientValues.baseAddress!
-            try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
+            try backward.finish()
             clock.mark(\.communication)
+            let gradients = network.gradientValues.baseAddress!
             if !isFinite(UnsafeMutableBufferPointer(start: gradients, count: network.arenaCount)) { try endForGradient(step) }
             optimizer.update(on: plan.device, parameters: network.parameterMemory.pointer, gradients: gradients)
             clock.mark(\.compute)
