@@ -1,106 +1,85 @@
 import DataParallel
-import Glibc
 import Kernels
 import Model
-import Synchronization
 
-func env(_ name: String, _ fallback: Int) -> Int { getenv(name).flatMap { Int(String(cString: $0)) } ?? fallback }
+/// The backward pass with the reduction of its gradients beneath it: what is finished is on its way while the rest is computed.
+///
+/// Backward finishes the gradient buffer as a growing suffix. As soon as `bucketCount` floats of it are new they are enqueued as one
+/// bucket, the same on all ranks, as layers alone decide it; bits do not depend on it. MPI moves messages only inside of its calls, so
+/// the thread that runs the kernels lets the reduction advance between their tasks: no other thread touches MPI, and a rank with one core
+/// shares it with nobody.
+///
+/// A thread of its own for the reduction, asleep between looks at its messages, was measured against this in turns, step by step in one
+/// run (docs/scaling.md): neither hid more on TCP, and within a host it made steps slower where the cores were all in use. Looking only
+/// between layers left more than half of the traffic uncovered, as a layer lasts longer than the sockets' buffers.
+final class OverlappedBackward {
+    /// Seconds of the last pass that the reduction took of the computing thread while backward ran.
+    private(set) var overlappedSeconds = 0.0
 
-final class OverlappedBackward: @unchecked Sendable {
-    let network: Network
-    let reducer: GradientReducer
-    let bucket = env("X_BUCKET_KIB", 4096) << 8
-    let mode = getenv("X_MODE").map { String(cString: $0) } ?? "none"
-    let interval = env("X_US", 500)
-    let burst = env("X_BURST", 1)
-    var error: (any Error)?
-    var last = ContinuousClock.now
-    var isBusy = false
-    var busy = 0.0
-    var maxGap = 0.0
-    var doneAt = ContinuousClock.now
-    let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    var pending = false
-    var thread = pthread_t()
+    private let network: Network
+    private let reducer: GradientReducer
+    private let bucketCount: Int
+    /// What comes between tasks; made once, as a step allocates nothing.
+    private var betweenTasks: () -> Void = {}
+    private var isPending = false
+    private var lastAdvance = ContinuousClock.now
+    /// What went wrong between two tasks, where nothing can be thrown.
+    private var failure: MPIError?
 
-    init(network: Network, reducer: GradientReducer) {
+    /// The shortest time from one look at the messages to the next: at 10 Gbit/s less arrives than the sockets buffer.
+    private static let interval = Duration.microseconds(500)
+    /// How often a look lets MPI work. Each time it takes about one fragment (128 KiB over TCP) off a socket.
+    private static let advancesPerLook = 4
+
+    /// - Parameters:
+    ///   - network: planned for training; its device's threads must run nothing else during a pass.
+    ///   - reducer: sums gradients as long as the network's.
+    ///   - bucketMebibytes: gradients that leave together, at least.
+    init(network: Network, reducer: GradientReducer, bucketMebibytes: Int) {
+        precondition(reducer.count == network.arenaCount && bucketMebibytes > 0, "OverlappedBackward: \(bucketMebibytes) MiB")
         self.network = network
         self.reducer = reducer
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-        if mode == "tasks" { network.device.threads.betweenTasks = { [unowned self] in poll() } }
-        if mode == "thread" {
-            pthread_create(&thread, nil, { raw in
-                let me = Unmanaged<OverlappedBackward>.fromOpaque(raw!).takeUnretainedValue()
-                me.work()
-                return nil
-            }, Unmanaged.passUnretained(self).toOpaque())
-        }
+        bucketCount = bucketMebibytes << 18
+        betweenTasks = { [unowned self] in advanceIfDue() }
     }
-    func work() {
-        prctlSlack()
-        while true {
-            pthread_mutex_lock(mutex)
-            while !pending { pthread_cond_wait(condition, mutex) }
-            pollNow()
-            if !isBusy { pending = false }
-            pthread_mutex_unlock(mutex)
-            usleep(UInt32(interval))
-        }
-    }
-    func prctlSlack() { _ = prctl_slack() }
-    func pollNow() {
-        let now = ContinuousClock.now
-        maxGap = max(maxGap, (now - last) / .seconds(1))
-        do {
-            for _ in 0..<burst { isBusy = try !reducer.advance(); if !isBusy { break } }
-        } catch { self.error = error; isBusy = false }
-        last = ContinuousClock.now
-        busy += (last - now) / .seconds(1)
-        if !isBusy { doneAt = last }
-    }
-    func poll() {
-        guard isBusy else { return }
-        let now = ContinuousClock.now
-        if (now - last) / .microseconds(1) < Double(interval) { return }
-        pollNow()
-    }
+
+    /// Computes all gradients from the loss gradient. What is enqueued then is reduced by `finish`. A collective; the arguments are those
+    /// of the forward pass.
     func run(seed: UInt64, firstPosition: Int) throws {
-        var open = network.arenaCount..<network.arenaCount
-        busy = 0; maxGap = 0; last = ContinuousClock.now
-        try network.backward(training: true, seed: seed, firstPosition: firstPosition) { range in
-            open = range.lowerBound..<open.upperBound
-            if open.count >= bucket || open.lowerBound == 0 {
-                if mode == "thread" {
-                    pthread_mutex_lock(mutex)
-                    if !isBusy { last = ContinuousClock.now }
-                    enqueue(open)
-                    pending = true
-                    isBusy = true
-                    pthread_cond_signal(condition)
-                    pthread_mutex_unlock(mutex)
-                } else {
-                    if !isBusy { last = ContinuousClock.now }
-                    enqueue(open)
-                    isBusy = true
-                    if mode == "tasks" || mode == "layers" { pollNow() }
-                }
-                open = open.lowerBound..<open.lowerBound
-            } else if mode == "layers" && isBusy { pollNow() }
-            if let error { throw error }
+        overlappedSeconds = 0
+        network.device.threads.betweenTasks = betweenTasks
+        defer { network.device.threads.betweenTasks = nil }
+        var end = network.arenaCount
+        try network.backward(training: true, seed: seed, firstPosition: firstPosition) { finished in
+            if let failure { throw failure }
+            guard end - finished.lowerBound >= bucketCount || finished.lowerBound == 0 else { return }
+            reducer.enqueue(network.gradientValues.baseAddress!, stride: network.arenaCount, range: finished.lowerBound..<end)
+            end = finished.lowerBound
+            isPending = true
+            advance()
         }
     }
-    func enqueue(_ range: Range<Int>) {
-        reducer.enqueue(network.gradientValues.baseAddress!, stride: network.arenaCount, range: range)
-    }
+
+    /// Waits until the sums of all gradients are in the first gradient buffer. A collective.
     func finish() throws {
-        if mode == "thread" { pthread_mutex_lock(mutex); pending = false }
-        if let error { throw error }
+        if let failure { throw failure }
         try reducer.finish()
-        isBusy = false
-        if mode == "thread" { pthread_mutex_unlock(mutex) }
-        if getenv("X_TRACE") != nil { print("busy \(busy) maxgap \(maxGap)") }
+        isPending = false
+    }
+
+    private func advanceIfDue() {
+        if isPending, ContinuousClock.now - lastAdvance >= Self.interval { advance() }
+    }
+
+    private func advance() {
+        let start = ContinuousClock.now
+        do throws(MPIError) {
+            for _ in 0..<Self.advancesPerLook where isPending { isPending = try !reducer.advance() }
+        } catch {
+            failure = error
+            isPending = false
+        }
+        lastAdvance = .now
+        overlappedSeconds += (lastAdvance - start) / .seconds(1)
     }
 }
-func prctl_slack() -> Int32 { 0 }

@@ -63,7 +63,7 @@ public final class Trainer {
         batch = SampleBatch(loader: data.loader, network: network)
         optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
-        backward = OverlappedBackward(network: network, reducer: reducer)
+        backward = OverlappedBackward(network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
         validation = try communicator.agree("building the network for validation") {
             try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
@@ -133,6 +133,7 @@ public final class Trainer {
             clock.mark(\.communication)
             try backward.run(seed: configuration.seed, firstPosition: first)
             clock.mark(\.compute)
+            clock.overlapped = backward.overlappedSeconds
             try backward.finish()
             clock.mark(\.communication)
             let gradients = network.gradientValues.baseAddress!
@@ -163,6 +164,8 @@ public final class Trainer {
 /// Where the time of a step goes, in seconds.
 struct StepClock {
     var inputWait = 0.0, compute = 0.0, communication = 0.0
+    /// The part of `compute` in which gradients were sent, received and added.
+    var overlapped = 0.0
     private var last = ContinuousClock.now
 
     /// Adds the time since the last mark to one of the kinds.

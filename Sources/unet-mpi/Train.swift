@@ -57,6 +57,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("validate-every")) var validateEvery: String?
     @Option(help: .training("keep")) var keep: String?
     @Option(help: .training("threads")) var threads: String?
+    @Option(help: .training("bucket-mib")) var bucketMib: String?
     @Option(help: .training("resume")) var resume: String?
     @Flag(help: .training("accept-changes")) var acceptChanges = false
 
