@@ -64,7 +64,9 @@ func failOverlapped(_ communicator: Communicator) throws {
     let gradient = UnsafeMutablePointer<Float>.allocate(capacity: count)
     gradient.initialize(repeating: 1, count: count)
     for end in stride(from: count, to: 0, by: -bucket) {
-        if communicator.rank == communicator.count / 2, end < count / 2 { throw CheckFailure("train.tif: cannot read\nslice 17", exitStatus: 66) }
+        if communicator.rank == communicator.count / 2, end < count / 2 {
+            throw CheckFailure("train.tif: cannot read\nslice 17", exitStatus: 66)
+        }
         reducer.enqueue(gradient, stride: count, range: max(0, end - bucket)..<end)
         _ = try reducer.advance()
     }
