@@ -35,8 +35,7 @@ public final class GradientReducer {
     ///
     /// The standard messages were chosen by measurement. Within a host a copy costs per message, and two pieces of 256 KiB stay in the
     /// cache. Over TCP a reply waits behind whatever its sender has queued on the same connection, so that long messages in both directions
-    /// take turns (124 MiB at 1 Gbit/s: 1.14 … 1.19 s in pieces of 32 KiB, 1.6 s in pieces of 1 MiB). 64 of them, 2 MiB over all peers, keep 1 Gbit/s busy for 16 ms, about as long as a kernel
-    /// keeps a rank from looking at its messages.
+    /// take turns (124 MiB at 1 Gbit/s: 1.14 … 1.19 s in pieces of 32 KiB, 1.6 s in pieces of 1 MiB). 64 of them, 2 MiB over all peers, keep 1 Gbit/s busy for 16 ms.
     ///
     /// - Parameters:
     ///   - pieceCount: the length of a message in floats.
