@@ -49,5 +49,9 @@ static inline int cmpi_irecv(void *data, int count, MPI_Datatype type, int from,
 }
 // MPI_STATUS_IGNORE is a macro that expands to a cast.
 static inline int cmpi_wait(cmpi_request *request) { return MPI_Wait(&request->handle, MPI_STATUS_IGNORE); }
+// The requests of an array of such structs lie as in an array of requests.
+static inline int cmpi_testall(int count, cmpi_request *requests, int *done) {
+    return MPI_Testall(count, &requests->handle, done, MPI_STATUSES_IGNORE);
+}
 // The null request is a macro; waiting for it returns at once.
 static inline cmpi_request cmpi_request_null(void) { return (cmpi_request){MPI_REQUEST_NULL}; }

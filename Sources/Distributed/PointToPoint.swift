@@ -87,4 +87,12 @@ final class Transfers {
     func wait(_ slot: Int) throws(MPIError) {
         try communicator.check(cmpi_wait(requests + slot), "MPI_Wait")
     }
+
+    /// Whether the messages in `slots` are done; those slots are then free. Lets MPI work on all messages, but waits for nothing.
+    func test(_ slots: Range<Int>) throws(MPIError) -> Bool {
+        if slots.isEmpty { return true }
+        var isDone: CInt = 0
+        try communicator.check(cmpi_testall(CInt(slots.count), requests + slots.lowerBound, &isDone), "MPI_Testall")
+        return isDone != 0
+    }
 }

@@ -14,6 +14,18 @@ final class RecursiveHalving: ReductionAlgorithm {
     /// Slots 0 ..< depth receive, the others send.
     private let transfers: Transfers
 
+    /// What a pair of ranks does at one stage: each sends a half, and adds what it receives to the other half or, with `replaces`, puts it
+    /// there.
+    private struct Exchange {
+        let incoming: Range<Int>, outgoing: Range<Int>, peer: Int, replaces: Bool
+    }
+    /// What has been enqueued since everything was last done.
+    private var pending: [PendingGradient] = []
+    /// The pending gradient at hand, its stage, and the pieces of that stage that have been started and completed.
+    private var current = 0, stage = 0, started = 0, completed = 0
+    /// Whether the first piece that is not completed has been added.
+    private var isAdded = false
+
     init(communicator: Communicator, pieceCount: Int, depth: Int) {
         precondition(communicator.count.nonzeroBitCount == 1, "RecursiveHalving: \(communicator.count) ranks are no power of two")
         self.communicator = communicator
@@ -36,18 +48,29 @@ final class RecursiveHalving: ReductionAlgorithm {
         }
     }
 
-    func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError) {
-        let rank = communicator.rank
-        for level in 0..<levels {
-            let shared = Self.range(of: rank, before: level, in: range)
-            let (kept, given) = Self.halves(of: shared, keepsUpper: rank >> level & 1 == 1)
-            try exchange(buffers, kept: kept, given: given, peer: rank ^ 1 << level, replacing: false)
+    func enqueue(_ gradient: PendingGradient) {
+        if !gradient.range.isEmpty && levels > 0 { pending.append(gradient) }
+    }
+
+    func advance() throws(MPIError) -> Bool {
+        while current < pending.count {
+            let gradient = pending[current]
+            if try !advance(exchange(stage, of: gradient.range), in: gradient.buffers) { return false }
+            (started, completed) = (0, 0)
+            stage += 1
+            if stage == 2 * levels { (current, stage) = (current + 1, 0) }
         }
-        for level in (0..<levels).reversed() {
-            let shared = Self.range(of: rank, before: level, in: range)
-            let (kept, given) = Self.halves(of: shared, keepsUpper: rank >> level & 1 == 1)
-            try exchange(buffers, kept: given, given: kept, peer: rank ^ 1 << level, replacing: true)
-        }
+        pending.removeAll(keepingCapacity: true)
+        current = 0
+        return true
+    }
+
+    /// The exchange of `range` at stage 0 ..< 2 · `levels`: down the levels with partial sums, then up with totals.
+    private func exchange(_ stage: Int, of range: Range<Int>) -> Exchange {
+        let rank = communicator.rank, isDown = stage < levels, level = isDown ? stage : 2 * levels - 1 - stage
+        let shared = Self.range(of: rank, before: level, in: range)
+        let (kept, given) = Self.halves(of: shared, keepsUpper: rank >> level & 1 == 1)
+        return Exchange(incoming: isDown ? kept : given, outgoing: isDown ? given : kept, peer: rank ^ 1 << level, replaces: !isDown)
     }
 
     /// What `rank` is responsible for after the levels below `level`.
@@ -61,33 +84,40 @@ final class RecursiveHalving: ReductionAlgorithm {
         return keepsUpper ? (upper, lower) : (lower, upper)
     }
 
-    /// Sends `given` to the peer and adds what the peer sends to `kept`, or, with `replacing`, puts it there. The halves may differ by one
-    /// element.
-    private func exchange(
-        _ buffer: UnsafeMutablePointer<Float>, kept: Range<Int>, given: Range<Int>, peer: Int, replacing: Bool
-    ) throws(MPIError) {
-        let pieces = (max(kept.count, given.count) + pieceCount - 1) / pieceCount
-        let tag = replacing ? Tag.total : Tag.partialSum
-        func part(_ half: Range<Int>, _ piece: Int) -> Range<Int> {
-            min(half.lowerBound + piece * pieceCount, half.upperBound)..<min(half.lowerBound + (piece + 1) * pieceCount, half.upperBound)
-        }
-        func start(_ piece: Int) throws(MPIError) {
-            let slot = piece % depth, incoming = part(kept, piece), outgoing = part(given, piece)
-            if !incoming.isEmpty {
-                let target = replacing ? buffer + incoming.lowerBound : received + slot * pieceCount
-                try transfers.receive(target, incoming.count, from: peer, tag: tag, slot: slot)
+    /// Goes on with an exchange as far as it gets without waiting; whether it is done. The halves may differ by one element.
+    private func advance(_ exchange: Exchange, in buffer: UnsafeMutablePointer<Float>) throws(MPIError) -> Bool {
+        let pieces = (max(exchange.incoming.count, exchange.outgoing.count) + pieceCount - 1) / pieceCount
+        while completed < pieces {
+            while started < min(completed + depth, pieces) {
+                try start(started, exchange, in: buffer)
+                started += 1
             }
-            if !outgoing.isEmpty {
-                try transfers.send(buffer + outgoing.lowerBound, outgoing.count, to: peer, tag: tag, slot: depth + slot)
+            let slot = completed % depth, incoming = part(exchange.incoming, completed)
+            guard try transfers.test(slot..<slot + 1) else { return false }
+            if !isAdded && !exchange.replaces {
+                add(received + slot * pieceCount, to: buffer + incoming.lowerBound, count: incoming.count)
+                isAdded = true
             }
+            guard try transfers.test(depth + slot..<depth + slot + 1) else { return false }
+            completed += 1
+            isAdded = false
         }
-        for piece in 0..<min(depth, pieces) { try start(piece) }
-        for piece in 0..<pieces {
-            let slot = piece % depth, incoming = part(kept, piece)
-            try transfers.wait(slot)
-            if !replacing { add(received + slot * pieceCount, to: buffer + incoming.lowerBound, count: incoming.count) }
-            try transfers.wait(depth + slot)
-            if piece + depth < pieces { try start(piece + depth) }
+        return true
+    }
+
+    private func start(_ piece: Int, _ exchange: Exchange, in buffer: UnsafeMutablePointer<Float>) throws(MPIError) {
+        let slot = piece % depth, incoming = part(exchange.incoming, piece), outgoing = part(exchange.outgoing, piece)
+        let tag = exchange.replaces ? Tag.total : Tag.partialSum
+        if !incoming.isEmpty {
+            let target = exchange.replaces ? buffer + incoming.lowerBound : received + slot * pieceCount
+            try transfers.receive(target, incoming.count, from: exchange.peer, tag: tag, slot: slot)
         }
+        if !outgoing.isEmpty {
+            try transfers.send(buffer + outgoing.lowerBound, outgoing.count, to: exchange.peer, tag: tag, slot: depth + slot)
+        }
+    }
+
+    private func part(_ half: Range<Int>, _ piece: Int) -> Range<Int> {
+        min(half.lowerBound + piece * pieceCount, half.upperBound)..<min(half.lowerBound + (piece + 1) * pieceCount, half.upperBound)
     }
 }

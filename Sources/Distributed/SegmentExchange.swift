@@ -22,6 +22,20 @@ final class SegmentExchange: ReductionAlgorithm {
     /// Where each block of the plan lies while a piece is added.
     private let operands: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
 
+    /// A piece of every rank's segment of one of the pending gradients. Pieces are numbered through all of them, so that the messages of
+    /// one gradient follow those of the one before without a gap.
+    private struct Piece {
+        var gradient = 0, index = 0, number = 0
+    }
+    /// What has been enqueued since everything was last done.
+    private var pending: [PendingGradient] = []
+    /// The first piece that has not been started.
+    private var started = Piece()
+    /// The first piece whose totals are not on their way.
+    private var shared = Piece()
+    /// Whether that piece has been added up.
+    private var isSummed = false
+
     /// Floats in the received pieces, at most, unless that makes pieces shorter than `shortestPiece`.
     static let largestScratch = 1 << 23
     static let shortestPiece = 1 << 10
@@ -56,23 +70,42 @@ final class SegmentExchange: ReductionAlgorithm {
         return plan.blocks(of: rank).count * (length - segment) + (plan.ranks - 1) * segment
     }
 
-    func reduce(_ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError) {
-        let ranks = communicator.count
+    func enqueue(_ gradient: PendingGradient) {
+        if !gradient.range.isEmpty { pending.append(gradient) }
+    }
+
+    func advance() throws(MPIError) -> Bool {
+        while true {
+            while started.number - shared.number < depth, started.gradient < pending.count {
+                try start(started)
+                started = following(started)
+            }
+            guard shared.number < started.number else { break }
+            if !isSummed {
+                guard try transfers.test(receiveSlots(shared)) else { return false }
+                sum(shared)
+                isSummed = true
+            }
+            // What the others now send for this piece goes where these messages come from.
+            guard try transfers.test(sendSlots(shared)) else { return false }
+            guard try transfers.test(totalSlots(shared)) else { return false }
+            try shareTotals(shared)
+            shared = following(shared)
+            isSummed = false
+        }
+        guard try transfers.test(0..<transfers.capacity) else { return false }
+        pending.removeAll(keepingCapacity: true)
+        (started, shared) = (Piece(), Piece())
+        return true
+    }
+
+    private func following(_ piece: Piece) -> Piece {
+        let range = pending[piece.gradient].range, ranks = communicator.count
         let longest = (range.count + ranks - 1) / ranks
         let pieces = (longest + pieceCount - 1) / pieceCount
-        for piece in 0..<min(depth, pieces) { try start(piece, buffers, stride: stride, range: range) }
-        for piece in 0..<pieces {
-            for slot in receiveSlots(piece) { try transfers.wait(slot) }
-            sum(piece, buffers, stride: stride, range: range)
-            // What the others now send for this piece goes where these messages come from.
-            for slot in sendSlots(piece) { try transfers.wait(slot) }
-            for slot in totalSlots(piece) { try transfers.wait(slot) }
-            try shareTotals(piece, buffers, range: range)
-            if piece + depth < pieces { try start(piece + depth, buffers, stride: stride, range: range) }
-        }
-        for piece in 0..<min(depth, pieces) {
-            for slot in totalSlots(piece) { try transfers.wait(slot) }
-        }
+        return piece.index + 1 < pieces
+            ? Piece(gradient: piece.gradient, index: piece.index + 1, number: piece.number + 1)
+            : Piece(gradient: piece.gradient + 1, index: 0, number: piece.number + 1)
     }
 
     /// What `rank` owns of `range`; lengths differ by at most one.
@@ -80,33 +113,33 @@ final class SegmentExchange: ReductionAlgorithm {
         range.lowerBound + range.count * rank / ranks..<range.lowerBound + range.count * (rank + 1) / ranks
     }
 
-    private func part(_ piece: Int, of rank: Int, in range: Range<Int>) -> Range<Int> {
-        let segment = Self.segment(of: rank, among: communicator.count, in: range)
-        let start = min(segment.lowerBound + piece * pieceCount, segment.upperBound)
+    private func part(_ piece: Piece, of rank: Int) -> Range<Int> {
+        let segment = Self.segment(of: rank, among: communicator.count, in: pending[piece.gradient].range)
+        let start = min(segment.lowerBound + piece.index * pieceCount, segment.upperBound)
         return start..<min(start + pieceCount, segment.upperBound)
     }
 
-    private func receiveSlots(_ piece: Int) -> Range<Int> {
-        let start = piece % depth * foreign.count
+    private func receiveSlots(_ piece: Piece) -> Range<Int> {
+        let start = piece.number % depth * foreign.count
         return start..<start + foreign.count
     }
 
-    private func sendSlots(_ piece: Int) -> Range<Int> {
+    private func sendSlots(_ piece: Piece) -> Range<Int> {
         let count = (communicator.count - 1) * ownBlocks
-        let start = depth * foreign.count + piece % depth * count
+        let start = depth * foreign.count + piece.number % depth * count
         return start..<start + count
     }
 
-    private func totalSlots(_ piece: Int) -> Range<Int> {
+    private func totalSlots(_ piece: Piece) -> Range<Int> {
         let count = 2 * (communicator.count - 1)
-        let start = depth * (foreign.count + (communicator.count - 1) * ownBlocks) + piece % depth * count
+        let start = depth * (foreign.count + (communicator.count - 1) * ownBlocks) + piece.number % depth * count
         return start..<start + count
     }
 
     /// Starts the messages of one piece of every segment.
-    private func start(_ piece: Int, _ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) throws(MPIError) {
-        let rank = communicator.rank, ranks = communicator.count
-        let own = part(piece, of: rank, in: range)
+    private func start(_ piece: Piece) throws(MPIError) {
+        let rank = communicator.rank, ranks = communicator.count, gradient = pending[piece.gradient]
+        let own = part(piece, of: rank)
         if !own.isEmpty {
             for (slot, block) in zip(receiveSlots(piece), foreign) {
                 try transfers.receive(
@@ -116,9 +149,9 @@ final class SegmentExchange: ReductionAlgorithm {
         var slot = sendSlots(piece).lowerBound
         for distance in 1..<max(ranks, 1) {
             let peer = (rank + ranks - distance) % ranks
-            let outgoing = part(piece, of: peer, in: range)
+            let outgoing = part(piece, of: peer)
             for block in 0..<ownBlocks where !outgoing.isEmpty {
-                let start = buffers + block * stride + outgoing.lowerBound
+                let start = gradient.buffers + block * gradient.stride + outgoing.lowerBound
                 try transfers.send(start, outgoing.count, to: peer, tag: Tag.partialSum, slot: slot)
                 slot += 1
             }
@@ -126,13 +159,13 @@ final class SegmentExchange: ReductionAlgorithm {
     }
 
     /// Adds up the blocks of one piece of the own segment along the tree, into the first buffer.
-    private func sum(_ piece: Int, _ buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>) {
-        let own = part(piece, of: communicator.rank, in: range)
+    private func sum(_ piece: Piece) {
+        let own = part(piece, of: communicator.rank), gradient = pending[piece.gradient]
         for (slot, block) in zip(receiveSlots(piece), foreign) { operands[block] = received + slot * pieceCount }
-        for block in 0..<ownBlocks { operands[firstOwn + block] = buffers + block * stride + own.lowerBound }
+        for block in 0..<ownBlocks { operands[firstOwn + block] = gradient.buffers + block * gradient.stride + own.lowerBound }
 
-        let total = buffers + own.lowerBound
-        for start in Swift.stride(from: 0, to: own.count, by: 1 << 11) {
+        let total = gradient.buffers + own.lowerBound
+        for start in stride(from: 0, to: own.count, by: 1 << 11) {
             let count = min(1 << 11, own.count - start)
             for addition in plan.additions {
                 add(operands[addition.source] + start, to: operands[addition.target] + start, count: count)
@@ -142,13 +175,13 @@ final class SegmentExchange: ReductionAlgorithm {
     }
 
     /// Starts to give every rank the totals of one piece of the own segment, and to receive those of the others.
-    private func shareTotals(_ piece: Int, _ buffers: UnsafeMutablePointer<Float>, range: Range<Int>) throws(MPIError) {
-        let rank = communicator.rank, ranks = communicator.count
-        let own = part(piece, of: rank, in: range)
+    private func shareTotals(_ piece: Piece) throws(MPIError) {
+        let rank = communicator.rank, ranks = communicator.count, buffers = pending[piece.gradient].buffers
+        let own = part(piece, of: rank)
         var slot = totalSlots(piece).lowerBound
         for distance in 1..<max(ranks, 1) {
             let source = (rank + distance) % ranks, destination = (rank + ranks - distance) % ranks
-            let other = part(piece, of: source, in: range)
+            let other = part(piece, of: source)
             if !other.isEmpty {
                 try transfers.receive(buffers + other.lowerBound, other.count, from: source, tag: Tag.total, slot: slot)
             }

@@ -10,6 +10,10 @@ public final class ThreadPool: @unchecked Sendable {
     /// Threads that work, the calling one included.
     public let count: Int
 
+    /// Called on the calling thread after each task that it ran itself: for work that cannot wait for the end of a kernel. It must be short
+    /// and must not run tasks. Set by the thread that calls `run`, between calls.
+    public var betweenTasks: (() -> Void)?
+
     // The current job. Written by the caller while the gate is closed, read by the workers after they entered it.
     private var task: csimd_task?
     private var arguments: UnsafeRawPointer?
@@ -75,7 +79,11 @@ public final class ThreadPool: @unchecked Sendable {
 
     func run(_ tasks: Int, raw: UnsafeRawPointer, _ task: csimd_task) {
         if count == 1 || tasks <= 1 {
-            for i in 0..<tasks { task(raw, i, 0) }
+            let betweenTasks = betweenTasks
+            for i in 0..<tasks {
+                task(raw, i, 0)
+                betweenTasks?()
+            }
             return
         }
         self.task = task
@@ -83,7 +91,7 @@ public final class ThreadPool: @unchecked Sendable {
         taskCount = tasks
         next.store(0, ordering: .relaxed)
         open()
-        takeTasks(thread: 0)
+        takeTasks(thread: 0, betweenTasks)
         var spins = 0
         while true {
             let now = gate.load(ordering: .acquiring)
@@ -95,12 +103,13 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    private func takeTasks(thread: Int) {
+    private func takeTasks(thread: Int, _ betweenTasks: (() -> Void)? = nil) {
         let task = self.task!, arguments = self.arguments!, count = taskCount
         while true {
             let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
             if i >= count { break }
             task(arguments, i, thread)
+            betweenTasks?()
         }
         // What tasks wrote past the caches must be seen by whoever sees this thread done.
         csimd_stream_fence()

@@ -276,10 +276,11 @@ public final class Network {
                         i, pass, block, into: gradients.pointer + b * arenaCount + range.lowerBound, count: range.count,
                         level: 0)
                 }
+                try finished(range)
+                profile?.begin()
             }
             layer.inputGradient(steps[i], pass)
             profile?.add(.inputGradient, layer: i)
-            if !range.isEmpty { try finished(range) }
         }
     }
 

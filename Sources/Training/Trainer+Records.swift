@@ -13,7 +13,8 @@ extension Trainer {
         try log?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(outcome.loss), "accuracy": .number(outcome.accuracy),
             "learning_rate": .number(configuration.learningRate), "images_per_s": .number(speed), "compute_s": .seconds(clock.compute),
-            "exposed_communication_s": .seconds(clock.communication), "input_wait_s": .seconds(clock.inputWait),
+            "exposed_communication_s": .seconds(clock.communication), "overlapped_communication_s": .seconds(clock.overlapped),
+            "input_wait_s": .seconds(clock.inputWait),
         ])
         report.update(
             progress.step,

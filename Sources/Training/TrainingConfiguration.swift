@@ -68,6 +68,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var memory = MemoryMode.fast.rawValue
     /// Threads of each rank; `nil` is worked out from the affinity mask.
     public var threads: Int?
+    /// Gradients, in MiB, that leave together while backward still runs, at least.
+    public var bucketMebibytes = 1
     /// Where to go on from.
     public var resume = Resume.automatic
     /// Whether a run goes on though its data or configuration changed.

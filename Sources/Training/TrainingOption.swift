@@ -124,6 +124,9 @@ extension TrainingOption {
                 }
                 configuration.threads = try integer(node, in: 1...4096, or: "auto or ")
             }, get: { YAMLNode($0.threads.map { "\($0)" } ?? "auto") }),
+        integer(
+            "bucket-mib", \.bucketMebibytes, 1...1024,
+            "Gradients that are sent together while backward still runs, at least, in MiB; the result does not depend on it."),
         TrainingOption(
             name: "resume", placeholder: "auto|never|PATH",
             explanation:

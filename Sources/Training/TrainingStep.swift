@@ -10,6 +10,7 @@ package final class TrainingStep {
     package let network: Network
     let optimizer: Adam
     let reducer: GradientReducer
+    private let backward: OverlappedBackward
     private let check: BufferCheck
     /// That of the parameters as they were last written; nil until it is first asked for.
     private var checksum: UInt64?
@@ -36,6 +37,7 @@ package final class TrainingStep {
         optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
         check = BufferCheck(count: network.arenaCount)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
+        backward = OverlappedBackward(network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
     }
 
@@ -57,13 +59,13 @@ package final class TrainingStep {
 
     /// The gradient of the batch that was evaluated last, the same on every rank. Returns whether it is finite.
     package func differentiate(position: Int, clock: inout StepClock) throws -> Bool {
-        network.backward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
+        try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound)
         clock.mark(\.backward)
-        let gradients = network.gradientValues.baseAddress!
-        try reducer.reduce(gradients, stride: network.arenaCount, range: 0..<network.arenaCount)
+        clock.overlapped = backward.overlappedSeconds
+        try backward.finish()
         clock.mark(\.reduction)
         defer { clock.mark(\.checks) }
-        return check.isFinite(on: network.device, gradients)
+        return check.isFinite(on: network.device, network.gradientValues.baseAddress!)
     }
 
     /// Updates the parameters by the gradient.
@@ -88,8 +90,10 @@ package struct StepClock {
     package var checks = 0.0
     /// The exchange of the losses, with the wait for the slowest rank.
     package var agreement = 0.0
-    /// The sum of the gradients over the ranks, and over what a rank could not add up before.
+    /// The sum of the gradients over the ranks, as far as backward did not hide it.
     package var reduction = 0.0
+    /// The part of `backward` in which gradients were sent, received and added.
+    package var overlapped = 0.0
     private var last = ContinuousClock.now
 
     /// Starts now.

@@ -59,6 +59,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("convolution")) var convolution: String?
     @Option(help: .training("memory")) var memory: String?
     @Option(help: .training("threads")) var threads: String?
+    @Option(help: .training("bucket-mib")) var bucketMib: String?
     @Option(help: .training("resume")) var resume: String?
     @Flag(help: .training("accept-changes")) var acceptChanges = false
 

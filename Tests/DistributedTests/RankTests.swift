@@ -39,9 +39,9 @@ struct FailureTests {
         run.errors.split(separator: "\n").map(String.init).filter { $0.contains(text) }
     }
 
-    @Test("One rank throws while the others wait for it", arguments: [1, 2, 3, 4, 8])
-    func endsForOneRank(ranks: Int) throws {
-        let run = try ProgramRun.run("mpi-checks", ["fail-alone"], ranks: ranks)
+    @Test("One rank throws while the others wait for it", arguments: ["fail-alone", "fail-overlapped"], [1, 2, 3, 4, 8])
+    func endsForOneRank(check: String, ranks: Int) throws {
+        let run = try ProgramRun.run("mpi-checks", [check], ranks: ranks)
         #expect(run.status == 66, "\(run)")
         #expect(run.seconds < 10, "\(run)")
         let lines = lines(run, containing: "train.tif")

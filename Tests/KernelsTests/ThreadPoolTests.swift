@@ -36,6 +36,22 @@ private func threadIdentifier() -> Int32 {
         deinit { memory.deallocate() }
     }
 
+    @Test("work between tasks runs on the calling thread, after each of its tasks", arguments: 1...3)
+    func betweenTasks(_ threads: Int) {
+        let pool = ThreadPool(count: threads), caller = threadIdentifier(), record = Record(tasks: 50, threads: threads)
+        var calls = 0, strangers = 0
+        pool.betweenTasks = {
+            calls += 1
+            if threadIdentifier() != caller { strangers += 1 }
+        }
+        pool.run(50, record.arguments) { raw, task, _ in raw!.assumingMemoryBound(to: Arguments.self).pointee.runs[task] += 1 }
+        #expect(strangers == 0 && (threads == 1 ? calls == 50 : (0...50).contains(calls)))
+        pool.betweenTasks = nil
+        calls = 0
+        pool.run(50, record.arguments) { raw, task, _ in raw!.assumingMemoryBound(to: Arguments.self).pointee.runs[task] += 1 }
+        #expect(calls == 0 && (0..<50).allSatisfy { record.arguments.runs[$0] == 2 })
+    }
+
     @Test("every task runs once, on a thread of the pool", arguments: 1...4)
     func everyTaskOnce(_ threads: Int) {
         let pool = ThreadPool(count: threads)

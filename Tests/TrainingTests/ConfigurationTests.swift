@@ -56,7 +56,7 @@ import Training
     @Test(arguments: [
         ("batch-size", "0", "from 1 to 65536"), ("batch-size", "4.5", "an integer"), ("learning-rate", "0", "above 0"),
         ("learning-rate", "nan", "above 0"), ("dropout", "1", "below 1.0"), ("crop", "0", "full"), ("crop", "64x", "full"),
-        ("threads", "many", "auto or"),
+        ("threads", "many", "auto or"), ("bucket-mib", "0", "from 1 to 1024"),
         ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
         ("augment", "strongest", "standard"), ("convolution", "winograd", "auto or direct"), ("memory", "none", "fast or low"),
         ("steps", "0", "from 1"), ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
@@ -92,7 +92,7 @@ import Training
         let same = [
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("keep", "9"),
-            ("threads", "2"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
+            ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
         ]
         let different = [
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),

@@ -67,6 +67,18 @@ import Testing
         #expect(try state("alone", step: 20) == state("four", step: 20))
     }
 
+    /// 7 MiB of gradients, in one bucket and in several, on ranks with one and with several blocks of the batch.
+    @Test(arguments: [1, 2, 3, 4, 8]) func buckets(_ ranks: Int) throws {
+        let network = ["--base-channels", "32", "--depth", "3", "--batch-size", "9", "--validation", "0"]
+        try train(volume.training("alone", steps: 3) + network, ranks: 0)
+        for bucket in [1, 3, 1024] {
+            let output = "b\(bucket)"
+            try train(volume.training(output, steps: 3, "--bucket-mib", "\(bucket)") + network, ranks: ranks)
+            #expect(try state(output, step: 3) == state("alone", step: 3), "buckets of \(bucket) MiB")
+            #expect(try logged(output) == logged("alone"), "buckets of \(bucket) MiB")
+        }
+    }
+
     @Test func anotherSeedIsAnotherNetwork() throws {
         try train(volume.training("a", steps: 2), ranks: 0)
         try train(volume.training("b", steps: 2, "--seed", "1"), ranks: 0)

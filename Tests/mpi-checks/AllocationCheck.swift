@@ -54,6 +54,11 @@ func checkAllocation(_ communicator: Communicator) throws {
             func reduce() throws {
                 try reducer.reduce(memory, stride: count, range: 100_000..<count)
                 try reducer.reduce(memory, stride: count, range: 0..<100_000)
+                for start in stride(from: 200_000, through: 0, by: -100_000) {
+                    reducer.enqueue(memory, stride: count, range: start..<start + 100_000)
+                    _ = try reducer.advance()
+                }
+                try reducer.finish()
             }
             try reduce()
             let objects = try ObjectCounter.count { for _ in 0..<5 { try reduce() } }

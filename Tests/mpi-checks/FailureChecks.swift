@@ -57,6 +57,22 @@ func failAlone(_ communicator: Communicator) throws {
     try communicator.barrier()
 }
 
+/// The middle rank fails in backward, when half of its buckets have been enqueued, while the others wait for the sums.
+func failOverlapped(_ communicator: Communicator) throws {
+    let count = 1_000_001, bucket = 99_999
+    let reducer = try GradientReducer(communicator: communicator, batch: communicator.count, count: count)
+    let gradient = UnsafeMutablePointer<Float>.allocate(capacity: count)
+    gradient.initialize(repeating: 1, count: count)
+    for end in stride(from: count, to: 0, by: -bucket) {
+        if communicator.rank == communicator.count / 2, end < count / 2 {
+            throw CheckFailure("train.tif: cannot read\nslice 17", exitStatus: 66)
+        }
+        reducer.enqueue(gradient, stride: count, range: max(0, end - bucket)..<end)
+        _ = try reducer.advance()
+    }
+    try reducer.finish()
+}
+
 /// The last rank fails where all agree on it.
 func failTogether(_ communicator: Communicator) throws {
     try communicator.agree("reading the batch") {

@@ -41,16 +41,29 @@ private struct ReductionCase {
         blockSums = plan.blocks(of: communicator.rank).map { block in (0..<longest).map { specifiedSum(block, $0) } }
     }
 
-    /// Reduces gradients of `length` floats in the order of `ranges` and compares every bit.
-    func check(_ reducer: GradientReducer, length: Int, ranges: [Range<Int>]) throws {
+    /// Reduces gradients of `length` floats in the order of `ranges` and compares every bit. With `overlapped`, each range is written just
+    /// before it is enqueued, as backward does, and between two of them each rank lets the reduction advance as often as its number says:
+    /// the ranks are never at the same place.
+    func check(_ reducer: GradientReducer, length: Int, ranges: [Range<Int>], overlapped: Bool = false) throws {
         let stride = reducer.count + Self.gap
         var memory = [Float](repeating: Self.guardValue, count: blockSums.count * stride)
-        for (block, values) in blockSums.enumerated() {
-            memory.replaceSubrange(block * stride..<block * stride + length, with: values[..<length])
-        }
         let sentBefore = reducer.bytesSent
         try memory.withUnsafeMutableBufferPointer { memory in
-            for range in ranges { try reducer.reduce(memory.baseAddress!, stride: stride, range: range) }
+            func write(_ range: Range<Int>) {
+                for (block, values) in blockSums.enumerated() { for i in range { memory[block * stride + i] = values[i] } }
+            }
+            if !overlapped { write(0..<length) }
+            for (number, range) in ranges.enumerated() {
+                if overlapped {
+                    write(range)
+                    reducer.enqueue(memory.baseAddress!, stride: stride, range: range)
+                    for _ in 0..<(communicator.rank + number) % 4 { _ = try reducer.advance() }
+                } else {
+                    try reducer.reduce(memory.baseAddress!, stride: stride, range: range)
+                }
+            }
+            try reducer.finish()
+            try expect(try reducer.advance(), "not done after finish")
         }
         let name = "\(communicator.count) ranks, batch \(batch), \(length) floats in \(ranges.count) ranges"
         for element in 0..<length where memory[element].bitPattern != expected[element].bitPattern {
@@ -91,12 +104,18 @@ func checkReduction(_ communicator: Communicator) throws {
             let whole = GradientReducer(communicator: communicator, plan: plan, count: longest, isHalving: way)
             for length in 0...longest { try standard.check(whole, length: length, ranges: [0..<length]) }
             // Suffixes first, as backward finishes them.
-            try standard.check(whole, length: longest, ranges: [200..<300, 77..<200, 77..<77, 76..<77, 0..<76])
+            let suffixes = [200..<300, 77..<200, 77..<77, 76..<77, 0..<76]
+            try standard.check(whole, length: longest, ranges: suffixes)
+            for _ in 0..<3 { try standard.check(whole, length: longest, ranges: suffixes, overlapped: true) }
             for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (1 << 16, 1)] {
                 for length in lengths {
                     let reducer = GradientReducer(
                         communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth, isHalving: way)
                     try standard.check(reducer, length: length, ranges: [0..<length])
+                    for bucket in [1, 37, 64] {
+                        let ranges = stride(from: 0, to: length, by: bucket).map { max(0, length - $0 - bucket)..<length - $0 }
+                        try standard.check(reducer, length: length, ranges: ranges, overlapped: true)
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "collectives": { try checkCollectives($0.communicator) },
     "fail-agreed": { try failTogether($0.communicator) },
     "fail-alone": { try failAlone($0.communicator) },
+    "fail-overlapped": { try failOverlapped($0.communicator) },
     "large-message": { try checkLargeMessage($0.communicator) },
     "messages": { try checkMessages($0.communicator) },
     "mpi-error": { try provokeError($0.communicator) },
