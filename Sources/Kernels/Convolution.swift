@@ -233,12 +233,7 @@ public struct Convolution: Sendable {
         arguments.bias = bias
         arguments.relu = relu
         switch algorithm {
-        case .winograd4:
-            run(
-                device, tiling, arguments, weights: kernels.winograd4Weights, input: kernels.winograd4Input, product: kernels.winograd4)
-        case .winograd6:
-            run(
-                device, tiling, arguments, weights: kernels.winograd6Weights, input: kernels.winograd6Input, product: kernels.winograd6)
+        case .winograd4, .winograd6: runWinograd(algorithm, device, tiling, arguments)
         case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledWeights, product: kernels.upsampled)
         case .pointwise: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
         default: run(device, tiling, arguments, weights: kernels.gatheredWeights, product: kernels.gathered)
@@ -275,12 +270,7 @@ public struct Convolution: Sendable {
         arguments.accumulate = accumulate
         arguments.rotated = true
         switch algorithm {
-        case .winograd4:
-            run(
-                device, tiling, arguments, weights: kernels.winograd4Weights, input: kernels.winograd4Input, product: kernels.winograd4)
-        case .winograd6:
-            run(
-                device, tiling, arguments, weights: kernels.winograd6Weights, input: kernels.winograd6Input, product: kernels.winograd6)
+        case .winograd4, .winograd6: runWinograd(algorithm, device, tiling, arguments)
         case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledInputWeights, product: kernels.upsampledInput)
         default: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
         }
@@ -316,6 +306,16 @@ public struct Convolution: Sendable {
         arguments.outputParts = tiling.outputParts
         arguments.streams = output.shape.sampleCount * 4 >= Convolution.streamedBytes
         return arguments
+    }
+
+    /// Forward and input gradient alike: the arguments say which.
+    private func runWinograd(_ algorithm: ConvolutionAlgorithm, _ device: Device, _ tiling: Tiling, _ arguments: csimd_convolution) {
+        let kernels = device.kernels
+        let (weights, input, product) =
+            algorithm == .winograd6
+            ? (kernels.winograd6Weights, kernels.winograd6Input, kernels.winograd6)
+            : (kernels.winograd4Weights, kernels.winograd4Input, kernels.winograd4)
+        run(device, tiling, arguments, weights: weights!, input: input!, product: product!)
     }
 
     private func run(

@@ -112,7 +112,7 @@ extension TrainingOption {
             "Convolutions by the fastest algorithm for each shape, or directly: slower by far, to compare with."),
         choice(
             "memory", \.memory, { memoryModes }, decidesBits: false,
-            "low: keep the activations of one sample of a rank's batch instead of all; a step takes up to a third longer."),
+            "low: keep the activations of one sample of a rank's batch instead of all; forward is computed twice."),
         TrainingOption(
             name: "threads", placeholder: "auto|N",
             explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",
