@@ -7,11 +7,13 @@ import Testing
     static let counts = [64, 65536, 2 * 65536 + 48]
 
     func checksum(_ values: [Float], _ device: Device = Device()) -> UInt64 {
-        BufferCheck(count: values.count).checksum(on: device, TestMemory(values).pointer)
+        let memory = TestMemory(values)
+        return withExtendedLifetime(memory) { BufferCheck(count: values.count).checksum(on: device, memory.pointer) }
     }
 
     func isFinite(_ values: [Float], _ device: Device = Device()) -> Bool {
-        BufferCheck(count: values.count).isFinite(on: device, TestMemory(values).pointer)
+        let memory = TestMemory(values)
+        return withExtendedLifetime(memory) { BufferCheck(count: values.count).isFinite(on: device, memory.pointer) }
     }
 
     /// Every bit of every float counts, and so does its place.

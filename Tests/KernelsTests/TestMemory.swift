@@ -3,7 +3,8 @@ import Kernels
 /// What surrounds the memory under test: a NaN with a recognisable payload, so that a read poisons results and a write is seen.
 private let sentinel: UInt32 = 0x7FC0_DEAD
 
-/// Aligned floats between two guard zones, freed with the object: keep it in a variable for as long as its pointer is used.
+/// Aligned floats between two guard zones, freed with the object, which Swift may let go after its last use: where nothing reads
+/// the object after the kernel has run, `withExtendedLifetime` must hold it.
 /// The floats start as NaN, so that nothing is taken for granted.
 final class TestMemory {
     let pointer: UnsafeMutablePointer<Float>

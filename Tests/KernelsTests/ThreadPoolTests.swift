@@ -200,12 +200,14 @@ private let lastReleased = Atomic<UInt>(0)
                     on: device, outputGradient: y, weights: weights.pointer, inputGradient: x, accumulate: true, mask: nil,
                     scratch: scratch.pointer)
             }
-            // Once for what is initialised at its first use.
-            step()
-            let before = malloc_count()
-            for _ in 0..<3 { step() }
-            let after = malloc_count()
-            #expect(after == before, "\(c.testDescription)")
+            withExtendedLifetime((input, gradient, output, weights, bias, scratch, w, b)) {
+                // Once for what is initialised at its first use.
+                step()
+                let before = malloc_count()
+                for _ in 0..<3 { step() }
+                let after = malloc_count()
+                #expect(after == before, "\(c.testDescription)")
+            }
         }
     }
 
@@ -237,10 +239,12 @@ private let lastReleased = Atomic<UInt>(0)
             guard check.isFinite(on: device, f0), check.checksum(on: device, f0) == checksum else { return .nan }
             return BinaryCrossEntropy.evaluate(on: device, logits: z, target: labels.pointer, gradient: z, scale: 1, rows: rows).loss
         }
-        var loss = step()
-        let before = malloc_count()
-        for _ in 0..<3 { loss += step() }
-        let after = malloc_count()
-        #expect(after == before && loss.isFinite)
+        withExtendedLifetime((a, b, c, d, logits, labels, flat)) {
+            var loss = step()
+            let before = malloc_count()
+            for _ in 0..<3 { loss += step() }
+            let after = malloc_count()
+            #expect(after == before && loss.isFinite)
+        }
     }
 }
