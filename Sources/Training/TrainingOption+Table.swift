@@ -1,0 +1,132 @@
+import Foundation
+import Imaging
+import Yams
+
+extension TrainingOption {
+    /// Every option, in the order of the help.
+    public static let all = data + sampling + network + optimization + run + computation + resumption
+
+    /// What is trained on, and where the results go.
+    private static let data: [TrainingOption] = [
+        path("images", \.images, "Volume of images: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET."),
+        path("labels", \.labels, "Volume of labels: two values, the higher one is the foreground; as many pages as --images."),
+        integer(
+            "validation", \.validation, 0...1_000_000, decidesBits: true, "Slices held out for validation: the last ones of the volume."),
+        optionalPath("validation-images", \.validationImages, "Volume of images to validate on, instead of held-out slices."),
+        optionalPath("validation-labels", \.validationLabels, "Labels of --validation-images."),
+        path("output", \.output, "Run folder: configuration, log and checkpoints."),
+    ]
+
+    /// How long, and on which samples.
+    private static let sampling: [TrainingOption] = [
+        length("epochs", \.epochs, clears: \.steps, "Passes over the training slices, in all."),
+        length("steps", \.steps, clears: \.epochs, "Updates in all, instead of --epochs."),
+        integer(
+            "batch-size", \.batchSize, 1...65_536, decidesBits: true,
+            "Samples in an update over all ranks: the result does not depend on the number of ranks."),
+        TrainingOption(
+            name: "crop", placeholder: "N|HxW|full", explanation: "Part of a slice that a sample shows, in pixels; a multiple of 2^depth.",
+            decidesBits: true,
+            set: { configuration, node throws(Refusal) in
+                guard let crop = node.string.flatMap({ Crop($0) }) else {
+                    throw Refusal(allowed: "full, a side as in 256, or height x width as in 192x256 is allowed")
+                }
+                configuration.crop = crop
+            }, get: { YAMLNode("\($0.crop)") }),
+        integer("crops-per-slice", \.cropsPerSlice, 1...1_000_000, decidesBits: true, "Samples drawn from each slice in an epoch."),
+        TrainingOption(
+            name: "augment", placeholder: "none|standard",
+            explanation:
+                "How samples are varied: flips, turns, small affine maps and elastic deformation; a mapping in YAML sets each range.",
+            decidesBits: true,
+            set: { configuration, node throws(Refusal) in configuration.augment = try augmentation(node) },
+            get: { augmentationNode($0.augment) }),
+    ]
+
+    /// The network.
+    private static let network: [TrainingOption] = [
+        choice("architecture", \.architecture, { architectureNames }, "Network."),
+        integer(
+            "base-channels", \.baseChannels, 1...1024, decidesBits: true, "Channels of the first level; each level below has twice as many."
+        ),
+        integer("depth", \.depth, 1...8, decidesBits: true, "Poolings from the first level to the deepest."),
+        number("dropout", \.dropout, 0..<1, "Probability of dropping an element after the two deepest levels of the encoder."),
+    ]
+
+    /// What is minimised, and how.
+    private static let optimization: [TrainingOption] = [
+        choice("optimizer", \.optimizer, { ["adam"] }, "Optimizer."),
+        number("learning-rate", \.learningRate, Double.leastNonzeroMagnitude..<10, "Step size of the optimizer."),
+        choice("loss", \.loss, { ["bce"] }, "Loss: binary cross-entropy, the mean over all pixels."),
+    ]
+
+    /// The run and what it keeps.
+    private static let run: [TrainingOption] = [
+        TrainingOption(
+            name: "seed", placeholder: "N", explanation: "Seed of every random decision.", decidesBits: true,
+            set: { configuration, node throws(Refusal) in
+                guard let value = node.string.flatMap(UInt64.init) else {
+                    throw Refusal(allowed: "an integer from 0 to \(UInt64.max) is allowed")
+                }
+                configuration.seed = value
+            }, get: { YAMLNode("\($0.seed)") }),
+        integer("checkpoint-every", \.checkpointEvery, 1...Int.max, "Steps from checkpoint to checkpoint; the last step always makes one."),
+        integer("validate-every", \.validateEvery, 1...Int.max, "Steps from validation to validation; the last step always validates."),
+        integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
+    ]
+
+    /// How it is computed.
+    private static let computation: [TrainingOption] = [
+        choice(
+            "convolution", \.convolution, { convolutionMethods },
+            "Convolutions by the fastest algorithm for each shape, or directly: slower by far, to compare with."),
+        choice(
+            "memory", \.memory, { memoryModes }, decidesBits: false,
+            "low: keep the activations of one sample of a rank's batch instead of all; forward is computed twice."),
+        TrainingOption(
+            name: "threads", placeholder: "auto|N",
+            explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",
+            decidesBits: false,
+            set: { configuration, node throws(Refusal) in
+                if node.string == "auto" {
+                    configuration.threads = nil
+                    return
+                }
+                configuration.threads = try integer(node, in: 1...4096, or: "auto or ")
+            }, get: { YAMLNode($0.threads.map { "\($0)" } ?? "auto") }),
+        integer(
+            "bucket-mib", \.bucketMebibytes, 1...1024,
+            "Gradients that are sent together while backward still runs, at least, in MiB; the result does not depend on it."),
+    ]
+
+    /// Where to go on from.
+    private static let resumption: [TrainingOption] = [
+        TrainingOption(
+            name: "resume", placeholder: "auto|never|PATH",
+            explanation:
+                "Where to go on from: the newest checkpoint of the run folder, nothing, or a checkpoint to start a new run folder from.",
+            decidesBits: false,
+            set: { configuration, node throws(Refusal) in
+                switch node.string {
+                case "auto": configuration.resume = .automatic
+                case "never": configuration.resume = .never
+                case .some(let path) where !path.isEmpty: configuration.resume = .checkpoint(path)
+                default: throw Refusal(allowed: "auto, never or a checkpoint's path is allowed")
+                }
+            },
+            get: {
+                switch $0.resume {
+                case .automatic: YAMLNode("auto")
+                case .never: YAMLNode("never")
+                case .checkpoint(let path): YAMLNode(path)
+                }
+            }),
+        TrainingOption(
+            name: "accept-changes", placeholder: "",
+            explanation: "Go on though the data or the configuration differ from the checkpoint's.", decidesBits: false,
+            set: { configuration, node throws(Refusal) in
+                guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
+                configuration.acceptChanges = value
+            }, get: { YAMLNode("\($0.acceptChanges)") }),
+    ]
+}
