@@ -1,6 +1,6 @@
 import CSIMD
 
-/// Checksum and finiteness of a flat buffer, by the device's threads: a number for each piece of fixed size, put together in order.
+/// Checksum and norm of a flat buffer, by the device's threads: a number for each piece of fixed size, put together in order.
 public final class BufferCheck {
     /// Floats in the buffers it is made for.
     public let count: Int
@@ -26,10 +26,18 @@ public final class BufferCheck {
         return combinedChecksum
     }
 
-    /// Whether every float is a finite number.
-    public func isFinite(on device: Device, _ values: UnsafePointer<Float>) -> Bool {
-        run(on: device, values, device.kernels.notFinite)
-        return (0..<pieces).allSatisfy { results[$0] == 0 }
+    /// The Euclidean norm, summed in double precision: finite if and only if every float is. The same bits for any number of threads
+    /// and every instruction set.
+    public func norm(on device: Device, _ values: UnsafePointer<Float>) -> Double {
+        run(on: device, values, device.kernels.squareSum)
+        return sum(0, pieces).squareRoot()
+    }
+
+    /// The pieces' numbers, added pairwise.
+    private func sum(_ first: Int, _ end: Int) -> Double {
+        if end - first <= 1 { return first == end ? 0 : Double(bitPattern: results[first]) }
+        let middle = first + (end - first) / 2
+        return sum(first, middle) + sum(middle, end)
     }
 
     /// The checksum of the buffer whose pieces' checksums are in `results`.

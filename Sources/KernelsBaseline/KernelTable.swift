@@ -41,10 +41,12 @@ private func makeTable() -> csimd_kernels {
         poolingGradient: { raw, task, _ in poolGradient(raw!, task) },
         dropout: { raw, task, _ in drop(raw!, task) },
         adam: { raw, task, _ in adam(raw!, task) },
+        momentum: { raw, task, _ in momentum(raw!, task) },
+        average: { raw, task, _ in average(raw!, task) },
         copy: { raw, task, _ in copy(raw!, task) },
         add: { raw, task, _ in add(raw!, task) },
         checksum: { raw, task, _ in checksum(raw!, task) },
-        notFinite: { raw, task, _ in notFinite(raw!, task) },
+        squareSum: { raw, task, _ in squareSum(raw!, task) },
         truncatedNormal: { raw, task, _ in truncatedNormal(raw!, task) },
         fusedMultiplyAddPeak: { raw, _, _ in peak(raw!) },
         tileMultiple: tileMultiple)

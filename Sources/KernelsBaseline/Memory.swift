@@ -124,31 +124,6 @@ func add(_ raw: UnsafeRawPointer, _ task: Int) {
     for i in 0..<n { destination[i] += source[i] }
 }
 
-/// Adam (Kingma and Ba, 2015) in PyTorch's form: w −= (η / (1 − β₁ᵗ)) m / (√v / √(1 − β₂ᵗ) + ε), over one piece, and the
-/// checksum of the piece as it now is.
-@inline(never)
-func adam(_ raw: UnsafeRawPointer, _ task: Int) {
-    let a = raw.assumingMemoryBound(to: csimd_adam.self).pointee
-    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
-    let w = vectors(a.parameters + first), g = vectors(a.gradients + first)
-    let m = vectors(a.firstMoment + first), v = vectors(a.secondMoment + first)
-    let epsilon = Vector(repeating: a.epsilon), step = Vector(repeating: a.stepSize), correction = Vector(repeating: a.secondCorrection)
-    let beta1 = Vector(repeating: a.beta1), rest1 = Vector(repeating: a.rest1)
-    let beta2 = Vector(repeating: a.beta2), rest2 = Vector(repeating: a.rest2)
-    var sum = checksumStart
-    for i in 0..<n {
-        let gradient = g[i]
-        let first = f32x16_fma(beta1, m[i], rest1 * gradient)
-        let second = f32x16_fma(beta2, v[i], (rest2 * gradient) * gradient)
-        m[i] = first
-        v[i] = second
-        let new = w[i] - (step * first) / f32x16_fma(f32x16_sqrt(second), correction, epsilon)
-        w[i] = new
-        sum = u32x16_mix(sum, new)
-    }
-    a.checksums[task] = folded(sum)
-}
-
 /// The checksum of one piece of a flat buffer.
 @inline(__always)
 func checksum(_ raw: UnsafeRawPointer, _ task: Int) {
@@ -160,27 +135,15 @@ func checksum(_ raw: UnsafeRawPointer, _ task: Int) {
     a.results[task] = folded(sum)
 }
 
-@inline(__always) private var checksumStart: SIMD16<UInt32> { SIMD16(repeating: 0x9E37_79B9) }
+/// What the checksum of a piece begins with.
+@inline(__always) var checksumStart: SIMD16<UInt32> { SIMD16(repeating: 0x9E37_79B9) }
 
 /// The lanes of a checksum as one number (FNV-1a over whole words).
 @inline(__always)
-private func folded(_ lanes: SIMD16<UInt32>) -> UInt64 {
+func folded(_ lanes: SIMD16<UInt32>) -> UInt64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for i in 0..<16 { hash = (hash ^ UInt64(lanes[i])) &* 0x100_0000_01B3 }
     return hash
-}
-
-/// 1 if one piece of a flat buffer holds an infinity or a NaN, else 0.
-@inline(__always)
-func notFinite(_ raw: UnsafeRawPointer, _ task: Int) {
-    let a = raw.assumingMemoryBound(to: csimd_check.self).pointee
-    let first = task &* a.piece, n = min(a.piece, a.count &- first) / 16
-    let values = vectors(a.values + first)
-    var found = SIMD16<UInt32>(repeating: 0)
-    for i in 0..<n { found = u32x16_or_not_finite(found, values[i]) }
-    var any: UInt32 = 0
-    for i in 0..<16 { any |= found[i] }
-    a.results[task] = any == 0 ? 0 : 1
 }
 
 /// Independent fused multiply-adds in registers: the peak that the kernels are measured against. `raw` is a count of

@@ -1,7 +1,7 @@
 import Kernels
 
-/// Adam (Kingma and Ba, 2015) over a network's flat parameter buffer, in PyTorch's form: ε is added to the corrected root.
-public final class Adam {
+/// Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019).
+public final class Adam: Optimizer {
     /// Step size η.
     public var learningRate: Double
     /// Decay of the first moment.
@@ -10,6 +10,10 @@ public final class Adam {
     public let beta2: Double
     /// Added to the denominator.
     public let epsilon: Double
+    /// Which root ε is added to.
+    public let epsilonConvention: AdamEpsilon
+    /// λ.
+    public let weightDecay: WeightDecay
     /// Updates made so far.
     public var step = 0
     private let moments: Arena
@@ -17,31 +21,37 @@ public final class Adam {
     private let check: BufferCheck
 
     /// An optimizer for `count` floats, its moments zero.
-    public init(count: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
+    public init(
+        count: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+        epsilonConvention: AdamEpsilon = .pytorch, weightDecay: WeightDecay = .none
+    ) {
         self.learningRate = learningRate
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
+        self.epsilonConvention = epsilonConvention
+        self.weightDecay = weightDecay
         self.count = count
         moments = Arena(count: 2 * count)
         check = BufferCheck(count: count)
     }
 
-    /// The first moments, laid out like the parameters.
-    public var firstMoments: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: moments.pointer, count: count) }
-    /// The second moments, laid out like the parameters.
-    public var secondMoments: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: moments.pointer + count, count: count) }
-    /// Bytes of the moments.
-    public var memoryBytes: Int { 8 * count }
+    /// `first_moment` m and `second_moment` v.
+    public var state: [OptimizerState] {
+        [
+            OptimizerState(name: "first_moment", values: UnsafeMutableBufferPointer(start: moments.pointer, count: count)),
+            OptimizerState(name: "second_moment", values: UnsafeMutableBufferPointer(start: moments.pointer + count, count: count)),
+        ]
+    }
 
-    /// Updates the parameters in place.
-    ///
-    /// - Returns: the checksum of the new parameters, made on the way.
-    @discardableResult
-    public func update(on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>) -> UInt64 {
+    /// One step of `Elementwise.adam`.
+    public func update(
+        on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, gradientScale: Float
+    ) -> UInt64 {
         step += 1
         return Elementwise.adam(
             on: device, parameters: parameters, gradients: gradients, firstMoment: moments.pointer, secondMoment: moments.pointer + count,
-            count: count, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, step: step, check: check)
+            count: count, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, epsilonConvention: epsilonConvention,
+            weightDecay: weightDecay, gradientScale: gradientScale, step: step, check: check)
     }
 }

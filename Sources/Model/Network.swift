@@ -62,11 +62,12 @@ public final class Network {
     ///   - purpose: training or inference.
     ///   - device: what computes.
     ///   - shared: a network of the same architecture whose parameters this one uses.
+    ///   - average: the parameters to use instead of those of `shared`: a moving average of them.
     ///   - convolution: how convolutions are computed.
     ///   - memory: what is kept in memory while training.
     public init(
-        _ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil, convolution: ConvolutionMethod = .automatic,
-        memory: MemoryMode = .fast
+        _ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil, average: ParameterMemory? = nil,
+        convolution: ConvolutionMethod = .automatic, memory: MemoryMode = .fast
     ) {
         let training: Bool
         switch purpose {
@@ -114,7 +115,7 @@ public final class Network {
             precondition(
                 shared.parameters.map(\.range) == parameters.map(\.range),
                 "Network: the shared parameters are those of another architecture")
-            parameterMemory = shared.parameterMemory
+            parameterMemory = average ?? shared.parameterMemory
         } else {
             parameterMemory = ParameterMemory(count: end)
         }

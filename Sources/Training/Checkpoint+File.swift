@@ -7,8 +7,8 @@ import Imaging
 //     /                       attributes: format, format_version, program_version, step, position, epoch, seed, configuration (YAML),
 //                             progress (JSON), metrics (JSON), data_fingerprint, normalization (JSON), channels, parameter_names
 //     /parameters/NAME                 float32, output channel × input channel × row × column, or channel
-//     /optimizer/first_moment/NAME     likewise
-//     /optimizer/second_moment/NAME    likewise
+//     /optimizer/STATE/NAME            likewise, for each STATE of the attribute optimizer_state: first_moment and second_moment, or velocity
+//     /average/NAME                    likewise, if the attribute has_average is 1: the moving average, which predictions are made with
 //
 //     seal:  0  "UNET-MPI-SEAL-01"
 //           16  length of the HDF5 part in bytes, little endian
@@ -116,13 +116,19 @@ extension Checkpoint {
         try file.setAttribute("data_fingerprint", to: data.fingerprint)
         try file.setAttribute("normalization", to: try json(data.normalization))
         try file.setAttribute("channels", to: Int64(data.channels))
-        var names: [String] = []
+        var names: [String] = [], states: [String] = [], hasAverage = false
         for parameter in parameters {
             names.append(parameter.name)
             try file.write(parameter.values, shape: parameter.shape, to: "/parameters/\(parameter.name)")
-            try file.write(parameter.firstMoment, shape: parameter.shape, to: "/optimizer/first_moment/\(parameter.name)")
-            try file.write(parameter.secondMoment, shape: parameter.shape, to: "/optimizer/second_moment/\(parameter.name)")
+            states = parameter.optimizerState.keys.sorted()
+            for state in states {
+                try file.write(parameter.optimizerState[state]!, shape: parameter.shape, to: "/optimizer/\(state)/\(parameter.name)")
+            }
+            hasAverage = parameter.average != nil
+            if let average = parameter.average { try file.write(average, shape: parameter.shape, to: "/average/\(parameter.name)") }
         }
+        try file.setAttribute("optimizer_state", to: states)
+        try file.setAttribute("has_average", to: Int64(hasAverage ? 1 : 0))
         try file.setAttribute("parameter_names", to: names)
         return file
     }
@@ -141,14 +147,22 @@ extension Checkpoint {
         data = DataDescription(
             fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
             channels: Int(try file.number("channels", as: Int64.self)))
+        // The first files of this format had only Adam, and did not name its state.
+        let isNamed = file.hasAttribute("optimizer_state")
+        let states = isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"]
+        let hasAverage = isNamed ? try file.number("has_average", as: Int64.self) == 1 : false
         parameters = try file.texts("parameter_names").map { name in
-            let paths = ["/parameters", "/optimizer/first_moment", "/optimizer/second_moment"].map { "\($0)/\(name)" }
-            let shape = try file.dataset(paths[0]).shape
-            let arrays: [[Float]] = try paths.map { try file.read($0) }
-            guard arrays.allSatisfy({ $0.count == shape.reduce(1, *) }) else {
-                throw TrainingError(.invalid, "\(path): \(name) and its optimizer state differ in size")
+            let shape = try file.dataset("/parameters/\(name)").shape
+            func array(_ group: String) throws -> [Float] {
+                let values: [Float] = try file.read("\(group)/\(name)")
+                guard values.count == shape.reduce(1, *) else {
+                    throw TrainingError(.invalid, "\(path): \(group)/\(name) has \(values.count) values, the parameter is \(shape)")
+                }
+                return values
             }
-            return Parameter(name: name, shape: shape, values: arrays[0], firstMoment: arrays[1], secondMoment: arrays[2])
+            return Parameter(
+                name: name, shape: shape, values: try array("/parameters"), average: hasAverage ? try array("/average") : nil,
+                optimizerState: try Dictionary(uniqueKeysWithValues: states.map { ($0, try array("/optimizer/\($0)")) }))
         }
     }
 

@@ -10,17 +10,18 @@ public struct Checkpoint: Sendable {
         public var shape: [Int]
         /// The parameter itself.
         public var values: [Float]
-        /// Adam's running mean of the gradient.
-        public var firstMoment: [Float]
-        /// Adam's running mean of the squared gradient.
-        public var secondMoment: [Float]
+        /// The parameter's moving average, if one is kept: what predictions are made with.
+        public var average: [Float]?
+        /// What the optimizer remembers of it, by name: `first_moment` and `second_moment` of Adam, `velocity`.
+        public var optimizerState: [String: [Float]]
 
         /// A parameter from its parts; the arrays have as many elements as the shape.
-        public init(name: String, shape: [Int], values: [Float], firstMoment: [Float], secondMoment: [Float]) {
+        public init(name: String, shape: [Int], values: [Float], average: [Float]? = nil, optimizerState: [String: [Float]]) {
             precondition(
-                [values, firstMoment, secondMoment].allSatisfy { $0.count == shape.reduce(1, *) }, "\(name): arrays do not fit \(shape)")
+                ([values, average ?? values] + optimizerState.values).allSatisfy { $0.count == shape.reduce(1, *) },
+                "\(name): arrays do not fit \(shape)")
             (self.name, self.shape, self.values) = (name, shape, values)
-            (self.firstMoment, self.secondMoment) = (firstMoment, secondMoment)
+            (self.average, self.optimizerState) = (average, optimizerState)
         }
     }
 
@@ -65,8 +66,10 @@ public struct Checkpoint: Sendable {
     /// SHA-256 over names, shapes and bits of all parameters, as hexadecimal digits: equal if and only if the networks are.
     public var parametersHash: String { hash { [$0.values] } }
 
-    /// SHA-256 over the optimizer's state.
-    public var optimizerHash: String { hash { [$0.firstMoment, $0.secondMoment] } }
+    /// SHA-256 over the optimizer's state and the moving average.
+    public var optimizerHash: String {
+        hash { parameter in parameter.optimizerState.sorted { $0.key < $1.key }.map(\.value) + [parameter.average ?? []] }
+    }
 
     private func hash(_ values: (Parameter) -> [[Float]]) -> String {
         var hash = SHA256()

@@ -23,21 +23,46 @@ extension Network {
         return try Architecture.named(configuration.architecture).graph(channels: channels, height: height, width: width, options: options)
     }
 
-    /// Parameters and optimizer state as a checkpoint holds them, each made when it is asked for: together they are as large as all of
-    /// the network's memory that lasts.
-    func parameters(with optimizer: Adam) -> some Sequence<Checkpoint.Parameter> {
-        parameters.lazy.map { [parameterMemory] in
+    /// Parameters, their average and the optimizer's state as a checkpoint holds them, each made when it is asked for: together they are
+    /// as large as all of the network's memory that lasts.
+    func parameters(with optimizer: any Optimizer, average: WeightAverage?) -> some Sequence<Checkpoint.Parameter> {
+        let states = optimizer.state
+        return parameters.lazy.map { [parameterMemory] parameter in
             Checkpoint.Parameter(
-                name: $0.name, shape: $0.shape, values: $0.values(in: parameterMemory.pointer),
-                firstMoment: $0.values(in: optimizer.firstMoments.baseAddress!),
-                secondMoment: $0.values(in: optimizer.secondMoments.baseAddress!))
+                name: parameter.name, shape: parameter.shape, values: parameter.values(in: parameterMemory.pointer),
+                average: average.map { parameter.values(in: $0.memory.pointer) },
+                optimizerState: Dictionary(uniqueKeysWithValues: states.map { ($0.name, parameter.values(in: $0.values.baseAddress!)) }))
         }
     }
 
-    /// Takes over a checkpoint's parameters, and its optimizer state if there is an optimizer.
+    /// Takes over a checkpoint's parameters to predict with: their moving average, if it has one.
     ///
     /// Throws `TrainingError` (`invalid`) that names the first parameter that differs, with both shapes.
-    package func restore(_ checkpoint: Checkpoint, from path: String, into optimizer: Adam? = nil) throws {
+    package func restore(_ checkpoint: Checkpoint, from path: String) throws {
+        try compare(with: checkpoint, from: path)
+        for (parameter, stored) in zip(parameters, checkpoint.parameters) {
+            parameter.setValues(stored.average ?? stored.values, in: parameterMemory.pointer)
+        }
+    }
+
+    /// Takes over a checkpoint's parameters, and what it has of the optimizer's state and of an average, to go on with the training. An
+    /// average that it does not have begins at the parameters.
+    ///
+    /// Throws as above.
+    func restore(_ checkpoint: Checkpoint, from path: String, into optimizer: any Optimizer, average: WeightAverage?) throws {
+        try compare(with: checkpoint, from: path)
+        for (parameter, stored) in zip(parameters, checkpoint.parameters) {
+            parameter.setValues(stored.values, in: parameterMemory.pointer)
+            for state in optimizer.state {
+                if let values = stored.optimizerState[state.name] { parameter.setValues(values, in: state.values.baseAddress!) }
+            }
+            if let average { parameter.setValues(stored.average ?? stored.values, in: average.memory.pointer) }
+        }
+        optimizer.step = checkpoint.progress.step
+    }
+
+    /// Throws where the checkpoint is another network's.
+    private func compare(with checkpoint: Checkpoint, from path: String) throws {
         for (index, parameter) in parameters.enumerated() {
             guard index < checkpoint.parameters.count, checkpoint.parameters[index].name == parameter.name else {
                 let found = index < checkpoint.parameters.count ? "has \(checkpoint.parameters[index].name) in its place" : "ends before it"
@@ -57,13 +82,5 @@ extension Network {
             throw TrainingError(
                 .invalid, "\(path): another architecture: the network has no \(checkpoint.parameters[parameters.count].name)")
         }
-        for (parameter, stored) in zip(parameters, checkpoint.parameters) {
-            parameter.setValues(stored.values, in: parameterMemory.pointer)
-            if let optimizer {
-                parameter.setValues(stored.firstMoment, in: optimizer.firstMoments.baseAddress!)
-                parameter.setValues(stored.secondMoment, in: optimizer.secondMoments.baseAddress!)
-            }
-        }
-        optimizer?.step = checkpoint.progress.step
     }
 }

@@ -21,16 +21,19 @@ package final class SliceInference {
 
     /// A network for slices of this size.
     ///
-    /// - Parameter shared: The network whose parameters to use; without it they are to be restored from a checkpoint.
+    /// - Parameters:
+    ///   - shared: The network whose parameters to use; without it they are to be restored from a checkpoint.
+    ///   - average: The parameters to use instead of those of `shared`.
     package init(
-        _ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int, device: Device, sharing shared: Network? = nil
+        _ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int, device: Device, sharing shared: Network? = nil,
+        average: ParameterMemory? = nil
     ) throws {
         (self.channels, self.height, self.width) = (channels, height, width)
         let multiple = 1 << configuration.depth
         (paddedHeight, paddedWidth) = (roundedUp(height, to: multiple), roundedUp(width, to: multiple))
         let graph = try Network.graph(configuration, channels: channels, height: paddedHeight, width: paddedWidth)
         network = Network(
-            graph, purpose: .inference(batch: 1), device: device, sharing: shared,
+            graph, purpose: .inference(batch: 1), device: device, sharing: shared, average: average,
             convolution: configuration.convolutionMethod)
         image = .allocate(capacity: channels * height * width)
         probabilities = .allocate(capacity: height * width)

@@ -12,7 +12,8 @@ extension Trainer {
         let speed = Double(configuration.batchSize) / clock.total
         try log?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(outcome.loss), "accuracy": .number(outcome.accuracy),
-            "learning_rate": .number(configuration.learningRate), "images_per_s": .number(speed), "compute_s": .seconds(clock.compute),
+            "learning_rate": .number(optimizer.learningRate), "gradient_norm": .number(trainingStep.gradientNorm),
+            "images_per_s": .number(speed), "compute_s": .seconds(clock.compute),
             "exposed_communication_s": .seconds(clock.communication), "overlapped_communication_s": .seconds(clock.overlapped),
             "input_wait_s": .seconds(clock.inputWait),
         ])
@@ -62,7 +63,7 @@ extension Trainer {
         let checkpoint = Checkpoint(
             configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: [])
         for warning in try folder.checkpoints.save(
-            checkpoint, parameters: network.parameters(with: optimizer), asStep: asStep, isBest: isBest)
+            checkpoint, parameters: network.parameters(with: optimizer, average: trainingStep.average), asStep: asStep, isBest: isBest)
         {
             logger.warning("\(warning)")
         }

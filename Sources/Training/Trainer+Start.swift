@@ -15,6 +15,10 @@ extension Trainer {
             try BatchPartition(batch: configuration.batchSize, ranks: communicator.count)
         }
         let data = try TrainingData(configuration, communicator: communicator, logger: logger)
+        // What the length of the run decides must be known before the ranks compare configurations, and before it is stored.
+        let configuration = try communicator.agree("reading the configuration") {
+            try configuration.resolvingDecaySteps(epochLength: data.stream.epochLength)
+        }
         let start = try Start(configuration, communicator: communicator, logger: logger)
         try self.init(configuration, data: data, start: start, plan: plan, partition: partition, communicator: communicator, logger: logger)
     }

@@ -39,7 +39,7 @@ public final class Trainer {
     var metrics: [String: Double] = [:]
 
     var network: Network { trainingStep.network }
-    var optimizer: Adam { trainingStep.optimizer }
+    var optimizer: any Optimizer { trainingStep.optimizer }
     var reducer: GradientReducer { trainingStep.reducer }
 
     init(
@@ -60,13 +60,19 @@ public final class Trainer {
         self.trainingStep = trainingStep
         batch = SampleBatch(loader: data.loader, network: network)
         validation = try communicator.agree("building the network for validation") {
-            try data.validation.map { try Validation(configuration, dataset: $0, sharing: network, communicator: communicator) }
+            try data.validation.map {
+                try Validation(
+                    configuration, dataset: $0, sharing: network, average: trainingStep.average?.memory, communicator: communicator)
+            }
         }
         resumedFrom = start.checkpoint?.path
-        progress = try Self.restore(start, network, trainingStep.optimizer, communicator) { checkpoint, path in
+        progress = try Self.restore(start, trainingStep, communicator) { checkpoint, path in
             try Start.compare(configuration, data.description, with: checkpoint, path, logger)
         }
-        if progress.step == 0 { network.initializeParameters(seed: configuration.seed) }
+        if progress.step == 0 {
+            network.initializeParameters(seed: configuration.seed)
+            trainingStep.average?.start(at: network.parameterMemory.pointer)
+        }
         metrics = start.checkpoint?.0.metrics ?? [:]
         try folder?.write(configuration)
         log = try folder.map { try TrainingLog(path: $0.logPath, cutBackTo: progress.step) }
@@ -74,17 +80,18 @@ public final class Trainer {
 
     /// Puts network and optimizer into the state of the checkpoint, if there is one: rank 0 has read it.
     private static func restore(
-        _ start: Start, _ network: Network, _ optimizer: Adam, _ communicator: Communicator, check: (Checkpoint, String) throws -> Void
+        _ start: Start, _ trainingStep: TrainingStep, _ communicator: Communicator, check: (Checkpoint, String) throws -> Void
     ) throws -> TrainingProgress {
+        let (network, optimizer, average) = (trainingStep.network, trainingStep.optimizer, trainingStep.average)
         guard try communicator.broadcast(start.checkpoint == nil ? 0 : 1, from: 0) == 1 else { return TrainingProgress() }
         var text: [UInt8] = []
         try communicator.agree("taking over the checkpoint") {
             guard let (checkpoint, path) = start.checkpoint else { return }
-            try network.restore(checkpoint, from: path, into: optimizer)
+            try network.restore(checkpoint, from: path, into: optimizer, average: average)
             try check(checkpoint, path)
             text = Array(try JSONEncoder().encode(checkpoint.progress))
         }
-        for buffer in [network.parameterValues, optimizer.firstMoments, optimizer.secondMoments] {
+        for buffer in [network.parameterValues] + optimizer.state.map(\.values) + (average.map { [$0.memory.buffer] } ?? []) {
             try communicator.broadcast(buffer, from: 0)
         }
         let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(communicator.broadcast(text, from: 0)))

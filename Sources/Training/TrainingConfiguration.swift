@@ -50,8 +50,44 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var dropout = 0.5
     /// Name of the optimizer.
     public var optimizer = "adam"
+    /// Decay of Adam's first moment.
+    public var beta1 = 0.9
+    /// Decay of Adam's second moment.
+    public var beta2 = 0.999
+    /// What Adam adds to its denominator; `nil` is the usual one of the convention.
+    public var epsilon: Double?
+    /// Where Adam adds it: an `AdamEpsilon`.
+    public var epsilonConvention = AdamEpsilon.pytorch.rawValue
+    /// Momentum of `sgd`.
+    public var momentum = 0.99
+    /// Whether it is Nesterov's.
+    public var isNesterov = false
+    /// Pull of the parameters towards zero; `nil` is the optimizer's usual one.
+    public var weightDecay: Double?
+    /// Norm to which a larger gradient is scaled down.
+    public var clipNorm: Double?
+    /// Decay of the moving average of the parameters; 0 for none.
+    public var weightAveraging = 0.0
     /// Step size of the optimizer.
     public var learningRate = 5e-4
+    /// How it changes with the step.
+    public var learningRateSchedule = "constant"
+    /// Steps in which it rises from zero.
+    public var warmupSteps = 0
+    /// The step at which `cosine` and `polynomial` end; `nil` is the last one.
+    public var decaySteps: Int?
+    /// The rate that they end at.
+    public var finalLearningRate = 0.0
+    /// Exponent of `polynomial`.
+    public var decayPower = 0.9
+    /// Steps between two falls of `step`.
+    public var decayEvery = 1000
+    /// What each fall multiplies the rate by.
+    public var decayFactor = 0.1
+    /// How the rate follows the batch: a `LearningRateScaling`.
+    public var learningRateScaling = LearningRateScaling.none.rawValue
+    /// The batch that `learningRate` was chosen for.
+    public var referenceBatchSize = 8
     /// Name of the loss.
     public var loss = "bce"
     /// Seed of every random decision.
@@ -101,6 +137,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
             throw TrainingError(.usage, "--crop full: there is no slice to take the size from; give a side or height x width")
         }
         try validateCrop()
+        try validateOptimization()
     }
 
     /// A configuration as it was written by `yaml`.
@@ -121,6 +158,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
             throw TrainingError(.usage, "--validation holds slices out of --images; it contradicts --validation-images")
         }
         try validateCrop()
+        try validateOptimization()
     }
 
     /// Whether the poolings divide the crop.

@@ -3,7 +3,7 @@ import Foundation
 /// The run's `log.jsonl`: one JSON object a line, one line a step, and one for each validation.
 ///
 /// Keys of a step: `step` (updates done), `epoch`, `loss` (mean over the global batch), `accuracy` (pixels on the right side of
-/// 0.5), `learning_rate`, `images_per_s`, `compute_s`, `exposed_communication_s` (the exchange of losses, and what was left of the
+/// 0.5), `learning_rate`, `gradient_norm` (over all parameters, before clipping), `images_per_s`, `compute_s`, `exposed_communication_s` (the exchange of losses, and what was left of the
 /// reduction when backward was done), `overlapped_communication_s` (the part of `compute_s` that the reduction took during backward),
 /// `input_wait_s`; times are rank 0's. Keys of a validation: `step`, `epoch`, `validation_loss`, `validation_accuracy`,
 /// `validation_dice`, `validation_iou`. Losses and scores have the same bits for any number of ranks and threads; times do not.

@@ -55,8 +55,57 @@ extension TrainingOption {
 
     /// What is minimised, and how.
     private static let optimization: [TrainingOption] = [
-        choice("optimizer", \.optimizer, { ["adam"] }, "Optimizer."),
-        number("learning-rate", \.learningRate, Double.leastNonzeroMagnitude..<10, "Step size of the optimizer."),
+        choice(
+            "optimizer", \.optimizer, { ["adam", "adamw", "sgd"] },
+            "Adam, Adam with decoupled weight decay, or stochastic gradient descent with momentum."),
+        number("beta1", \.beta1, 0..<1, "Decay of Adam's mean of the gradient."),
+        number("beta2", \.beta2, 0..<1, "Decay of Adam's mean of the squared gradient."),
+        number(
+            "epsilon", \.epsilon, Double.leastNonzeroMagnitude..<1, or: "auto",
+            "What Adam adds to its denominator; auto: 1e-8, with --epsilon-convention keras 1e-7."),
+        choice(
+            "epsilon-convention", \.epsilonConvention, { epsilonConventions },
+            "Whether epsilon is added to the bias-corrected root, as in PyTorch, or to the raw one, as in Keras."),
+        number("momentum", \.momentum, 0..<1, "Momentum of sgd; that of the U-Net paper by default."),
+        flag("nesterov", \.isNesterov, decidesBits: true, "Nesterov's momentum for sgd."),
+        number(
+            "weight-decay", \.weightDecay, 0..<10, or: "auto",
+            "Pull of all parameters towards zero: added to the gradient by adam and sgd, beside it by adamw; auto: 0, with adamw 0.01."),
+        number(
+            "clip-norm", \.clipNorm, Double.leastNonzeroMagnitude..<Double.infinity, or: "none",
+            "Scale the gradient of a step down to this norm where its norm over all parameters is larger."),
+        number(
+            "weight-averaging", \.weightAveraging, 0..<1,
+            "Decay of a moving average of the parameters, 0.999 for example, which is validated and predicted with; 0: no average."),
+        number(
+            "learning-rate", \.learningRate, Double.leastNonzeroMagnitude..<10,
+            "Step size of the optimizer: the highest where --learning-rate-schedule changes it."),
+        choice(
+            "learning-rate-schedule", \.learningRateSchedule, { ["constant", "step", "cosine", "polynomial"] },
+            "How the learning rate changes with the step."),
+        integer(
+            "warmup-steps", \.warmupSteps, 0...1_000_000_000, decidesBits: true,
+            "First steps, in which the learning rate rises linearly from zero."),
+        TrainingOption(
+            name: "decay-steps", placeholder: "auto|N",
+            explanation: "Step at which cosine and polynomial reach --final-learning-rate; auto: the last one of --steps or --epochs.",
+            decidesBits: true,
+            set: { configuration, node throws(Refusal) in
+                configuration.decaySteps = node.string == "auto" ? nil : try integer(node, in: 1...1_000_000_000, or: "auto or ")
+            }, get: { YAMLNode($0.decaySteps.map { "\($0)" } ?? "auto") }),
+        number("final-learning-rate", \.finalLearningRate, 0..<10, "Learning rate that cosine and polynomial end at."),
+        number(
+            "decay-power", \.decayPower, Double.leastNonzeroMagnitude..<100,
+            "Exponent of polynomial; 1 is a straight line."),
+        integer("decay-every", \.decayEvery, 1...1_000_000_000, decidesBits: true, "Steps between two falls of the schedule step."),
+        number(
+            "decay-factor", \.decayFactor, Double.leastNonzeroMagnitude..<1, "What each fall of the schedule step multiplies the rate by."),
+        choice(
+            "learning-rate-scaling", \.learningRateScaling, { learningRateScalings },
+            "Multiply the learning rate by --batch-size over --reference-batch-size, or by the root of it."),
+        integer(
+            "reference-batch-size", \.referenceBatchSize, 1...65_536, decidesBits: true,
+            "Batch size that --learning-rate was chosen for; for --learning-rate-scaling."),
         choice("loss", \.loss, { ["bce"] }, "Loss: binary cross-entropy, the mean over all pixels."),
     ]
 
@@ -121,12 +170,8 @@ extension TrainingOption {
                 case .checkpoint(let path): YAMLNode(path)
                 }
             }),
-        TrainingOption(
-            name: "accept-changes", placeholder: "",
-            explanation: "Go on though the data or the configuration differ from the checkpoint's.", decidesBits: false,
-            set: { configuration, node throws(Refusal) in
-                guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
-                configuration.acceptChanges = value
-            }, get: { YAMLNode("\($0.acceptChanges)") }),
+        flag(
+            "accept-changes", \.acceptChanges, decidesBits: false,
+            "Go on though the data or the configuration differ from the checkpoint's."),
     ]
 }

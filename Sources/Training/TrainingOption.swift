@@ -96,11 +96,26 @@ extension TrainingOption {
     static func number(_ name: String, _ property: any Property<Double>, _ range: Range<Double>, _ help: String) -> TrainingOption {
         TrainingOption(
             name: name, placeholder: "X", explanation: help, decidesBits: true,
+            set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try number(node, in: range) },
+            get: { YAMLNode("\($0[keyPath: property])") })
+    }
+
+    /// A number, or a word that stands for its absence.
+    static func number(_ name: String, _ property: any Property<Double?>, _ range: Range<Double>, or word: String, _ help: String)
+        -> TrainingOption
+    {
+        TrainingOption(
+            name: name, placeholder: "\(word)|X", explanation: help, decidesBits: true,
             set: { configuration, node throws(Refusal) in
-                guard let value = node.string.flatMap(Double.init), range.contains(value) else {
-                    let lower = range.lowerBound == .leastNonzeroMagnitude ? "above 0" : "from \(range.lowerBound)"
-                    throw Refusal(allowed: "a number \(lower) and below \(range.upperBound) is allowed")
-                }
+                configuration[keyPath: property] = node.string == word ? nil : try number(node, in: range, or: "\(word) or ")
+            }, get: { YAMLNode($0[keyPath: property].map { "\($0)" } ?? word) })
+    }
+
+    static func flag(_ name: String, _ property: any Property<Bool>, decidesBits: Bool, _ help: String) -> TrainingOption {
+        TrainingOption(
+            name: name, placeholder: "", explanation: help, decidesBits: decidesBits,
+            set: { configuration, node throws(Refusal) in
+                guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
                 configuration[keyPath: property] = value
             }, get: { YAMLNode("\($0[keyPath: property])") })
     }
@@ -123,6 +138,14 @@ extension TrainingOption {
         guard let value = node.string.flatMap({ Int($0) }), range.contains(value) else {
             let limits = range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
             throw Refusal(allowed: "\(alternative)an integer \(limits) is allowed")
+        }
+        return value
+    }
+
+    static func number(_ node: YAMLNode, in range: Range<Double>, or alternative: String = "") throws(Refusal) -> Double {
+        guard let value = node.string.flatMap(Double.init), range.contains(value) else {
+            let lower = range.lowerBound == .leastNonzeroMagnitude ? "above 0" : "from \(range.lowerBound)"
+            throw Refusal(allowed: "\(alternative)a number \(lower) and below \(range.upperBound) is allowed")
         }
         return value
     }

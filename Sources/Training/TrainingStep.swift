@@ -8,7 +8,9 @@ import Model
 package final class TrainingStep {
     /// The network that is trained; its input and targets are to be filled before each step.
     package let network: Network
-    let optimizer: Adam
+    let optimizer: any Optimizer
+    /// The moving average of the parameters, if one is kept.
+    let average: WeightAverage?
     let reducer: GradientReducer
     private let backward: OverlappedBackward
     private let check: BufferCheck
@@ -16,6 +18,11 @@ package final class TrainingStep {
     private var checksum: UInt64?
     private let configuration: TrainingConfiguration
     private let agreement: StepAgreement
+    private let learningRates: LearningRateSchedule
+    /// The update that was evaluated last.
+    private var step = 0
+    /// Norm of the gradient of the last step, over all parameters, before it is clipped.
+    package private(set) var gradientNorm = 0.0
     /// The batch positions of this rank.
     private let local: Range<Int>
 
@@ -34,7 +41,9 @@ package final class TrainingStep {
                 graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
                 convolution: configuration.convolutionMethod, memory: configuration.memoryMode)
         }
-        optimizer = Adam(count: network.arenaCount, learningRate: configuration.learningRate)
+        optimizer = configuration.makeOptimizer(count: network.arenaCount)
+        average = configuration.makeAverage(count: network.arenaCount)
+        learningRates = configuration.learningRates
         check = BufferCheck(count: network.arenaCount)
         reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
         backward = OverlappedBackward(network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes)
@@ -42,10 +51,11 @@ package final class TrainingStep {
     }
 
     /// Bytes that the network and its optimizer take.
-    package var memoryBytes: Int { network.memoryBytes + optimizer.memoryBytes }
+    package var memoryBytes: Int { network.memoryBytes + optimizer.memoryBytes + 4 * (average?.memory.buffer.count ?? 0) }
 
     /// Forward and loss of update `step`, whose batch begins at `position` of the stream; what all ranks know after it.
     package func evaluate(step: Int, position: Int, signal: Int32 = 0, clock: inout StepClock) throws -> StepAgreement.Outcome {
+        self.step = step
         let pixels = network.outputShape.height * network.outputShape.width
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
         network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
@@ -65,13 +75,19 @@ package final class TrainingStep {
         try backward.finish()
         clock.mark(\.reduction)
         defer { clock.mark(\.checks) }
-        return check.isFinite(on: network.device, network.gradientValues.baseAddress!)
+        gradientNorm = check.norm(on: network.device, network.gradientValues.baseAddress!)
+        return gradientNorm.isFinite
     }
 
     /// Updates the parameters by the gradient.
     package func update(clock: inout StepClock) {
+        optimizer.learningRate = learningRates.rate(at: step)
+        // PyTorch's clip_grad_norm_.
+        let scale = configuration.clipNorm.map { min(1, $0 / (gradientNorm + 1e-6)) } ?? 1
         checksum = optimizer.update(
-            on: network.device, parameters: network.parameterMemory.pointer, gradients: network.gradientValues.baseAddress!)
+            on: network.device, parameters: network.parameterMemory.pointer, gradients: network.gradientValues.baseAddress!,
+            gradientScale: Float(scale))
+        average?.update(on: network.device, parameters: network.parameterMemory.pointer, step: step)
         clock.mark(\.update)
     }
 }

@@ -4,7 +4,7 @@ import Imaging
 import Kernels
 import Model
 
-/// The held-out slices, scored whole, with the parameters as they are. Slices are dealt out to the ranks; the scores are sums over
+/// The held-out slices, scored whole, with the parameters as they are, or with their moving average. Slices are dealt out to the ranks; the scores are sums over
 /// slices and so are the same for any number of ranks.
 package final class Validation {
     /// What a validation finds.
@@ -21,13 +21,14 @@ package final class Validation {
     private let label: UnsafeMutableBufferPointer<Float>
 
     package init(
-        _ configuration: TrainingConfiguration, dataset: SliceDataset, sharing network: Network, communicator: Communicator
+        _ configuration: TrainingConfiguration, dataset: SliceDataset, sharing network: Network, average: ParameterMemory? = nil,
+        communicator: Communicator
     ) throws {
         self.dataset = dataset
         self.communicator = communicator
         inference = try SliceInference(
             configuration, channels: dataset.channels, height: dataset.height, width: dataset.width, device: network.device,
-            sharing: network)
+            sharing: network, average: average)
         label = .allocate(capacity: dataset.height * dataset.width)
     }
 

@@ -50,7 +50,25 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("depth")) var depth: String?
     @Option(help: .training("dropout")) var dropout: String?
     @Option(help: .training("optimizer")) var optimizer: String?
+    @Option(help: .training("beta1")) var beta1: String?
+    @Option(help: .training("beta2")) var beta2: String?
+    @Option(help: .training("epsilon")) var epsilon: String?
+    @Option(help: .training("epsilon-convention")) var epsilonConvention: String?
+    @Option(help: .training("momentum")) var momentum: String?
+    @Flag(help: .training("nesterov")) var nesterov = false
+    @Option(help: .training("weight-decay")) var weightDecay: String?
+    @Option(help: .training("clip-norm")) var clipNorm: String?
+    @Option(help: .training("weight-averaging")) var weightAveraging: String?
     @Option(help: .training("learning-rate")) var learningRate: String?
+    @Option(help: .training("learning-rate-schedule")) var learningRateSchedule: String?
+    @Option(help: .training("warmup-steps")) var warmupSteps: String?
+    @Option(help: .training("decay-steps")) var decaySteps: String?
+    @Option(help: .training("final-learning-rate")) var finalLearningRate: String?
+    @Option(help: .training("decay-power")) var decayPower: String?
+    @Option(help: .training("decay-every")) var decayEvery: String?
+    @Option(help: .training("decay-factor")) var decayFactor: String?
+    @Option(help: .training("learning-rate-scaling")) var learningRateScaling: String?
+    @Option(help: .training("reference-batch-size")) var referenceBatchSize: String?
     @Option(help: .training("loss")) var loss: String?
     @Option(help: .training("seed")) var seed: String?
     @Option(help: .training("checkpoint-every")) var checkpointEvery: String?

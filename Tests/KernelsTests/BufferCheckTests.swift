@@ -11,10 +11,12 @@ import Testing
         return withExtendedLifetime(memory) { BufferCheck(count: values.count).checksum(on: device, memory.pointer) }
     }
 
-    func isFinite(_ values: [Float], _ device: Device = Device()) -> Bool {
+    func norm(_ values: [Float], _ device: Device = Device()) -> Double {
         let memory = TestMemory(values)
-        return withExtendedLifetime(memory) { BufferCheck(count: values.count).isFinite(on: device, memory.pointer) }
+        return withExtendedLifetime(memory) { BufferCheck(count: values.count).norm(on: device, memory.pointer) }
     }
+
+    func isFinite(_ values: [Float], _ device: Device = Device()) -> Bool { norm(values, device).isFinite }
 
     /// Every bit of every float counts, and so does its place.
     @Test func checksums() {
@@ -51,6 +53,18 @@ import Testing
                 #expect(checksum(values, variant.device(threads: threads)) == expected, "\(variant), \(threads) threads")
             }
         }
+    }
+
+    /// Exact but for the roundings of a sum in double precision, whatever the size of the numbers; the same bits everywhere.
+    @Test(arguments: counts) func norms(_ count: Int) {
+        let values = testNumbers(count).enumerated().map { i, v in v * [1, 1e-20, 1e20][i % 3] }
+        let expected = norm(values, KernelVariant.baseline.device())
+        let square = values.reduce(0) { $0 + Double($1) * Double($1) }
+        #expect(abs(expected * expected - square) <= square * 1e-12)
+        for variant in KernelVariant.available {
+            for threads in 1...3 { #expect(norm(values, variant.device(threads: threads)) == expected, "\(variant), \(threads) threads") }
+        }
+        #expect(norm([]) == 0)
     }
 
     @Test(arguments: KernelVariant.available) func finiteness(_ variant: KernelVariant) {

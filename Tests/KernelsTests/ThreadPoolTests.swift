@@ -236,7 +236,7 @@ private let lastReleased = Atomic<UInt>(0)
                 on: device, parameters: f0, gradients: f1, firstMoment: f2, secondMoment: f3, count: 1 << 18, learningRate: 1e-3,
                 beta1: 0.9,
                 beta2: 0.999, epsilon: 1e-8, step: 1, check: check)
-            guard check.isFinite(on: device, f0), check.checksum(on: device, f0) == checksum else { return .nan }
+            guard check.norm(on: device, f0).isFinite, check.checksum(on: device, f0) == checksum else { return .nan }
             return BinaryCrossEntropy.evaluate(on: device, logits: z, target: labels.pointer, gradient: z, scale: 1, rows: rows).loss
         }
         withExtendedLifetime((a, b, c, d, logits, labels, flat)) {

@@ -24,10 +24,13 @@ import Training
             parameters: [
                 .init(
                     name: "conv1a.weight", shape: [count / 9, 1, 3, 3], values: testNumbers(count, seed: seed),
-                    firstMoment: testNumbers(count, seed: seed + 1),
-                    secondMoment: testNumbers(count, seed: seed + 2)),
+                    average: testNumbers(count, seed: seed + 3),
+                    optimizerState: [
+                        "first_moment": testNumbers(count, seed: seed + 1), "second_moment": testNumbers(count, seed: seed + 2),
+                    ]),
                 .init(
-                    name: "conv1a.bias", shape: [2], values: [1, -0.0], firstMoment: [.leastNonzeroMagnitude, 2], secondMoment: [3, 4]),
+                    name: "conv1a.bias", shape: [2], values: [1, -0.0], average: [5, 6],
+                    optimizerState: ["first_moment": [.leastNonzeroMagnitude, 2], "second_moment": [3, 4]]),
             ])
     }
 

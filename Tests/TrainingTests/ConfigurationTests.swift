@@ -59,7 +59,12 @@ import Training
         ("threads", "many", "auto or"), ("bucket-mib", "0", "from 1 to 1024"),
         ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
         ("augment", "strongest", "standard"), ("convolution", "winograd", "auto or direct"), ("memory", "none", "fast or low"),
-        ("steps", "0", "from 1"), ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
+        ("steps", "0", "from 1"), ("optimizer", "lion", "adam or adamw or sgd"), ("beta1", "1", "below 1.0"),
+        ("epsilon", "0", "auto or a number above 0"), ("clip-norm", "0", "none or a number above 0"), ("weight-decay", "-1", "auto or"),
+        ("momentum", "1", "below 1.0"), ("nesterov", "perhaps", "true or false"), ("weight-averaging", "1", "below 1.0"),
+        ("learning-rate-schedule", "linear", "cosine or polynomial"), ("decay-steps", "0", "auto or an integer from 1"),
+        ("decay-factor", "0", "above 0"), ("learning-rate-scaling", "yes", "none or linear or sqrt"),
+        ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
     ])
     func refusedValues(_ name: String, _ value: String, _ allowed: String) throws {
         for (yaml, options) in [("\(name): \(value)", []), ("", [(name, value)])] {
@@ -73,6 +78,31 @@ import Training
         #expect(refusal("validation-images: v.tif").contains("need each other"))
         #expect(refusal("validation: 2\nvalidation-images: v.tif\nvalidation-labels: l.tif").contains("contradicts"))
         #expect(throws: TrainingError.self) { try TrainingConfiguration(file: nil, options: []) }
+        #expect(refusal("decay-steps: 5").contains("cosine or polynomial"))
+        #expect(refusal("learning-rate-schedule: cosine\ndecay-steps: 5\nwarmup-steps: 5").contains("must end before"))
+        #expect(refusal("learning-rate-schedule: cosine\nfinal-learning-rate: 0.1").contains("above the learning rate"))
+        #expect(refusal("nesterov: true").contains("--optimizer sgd"))
+        #expect(refusal("nesterov: true\noptimizer: sgd\nmomentum: 0").contains("above 0"))
+    }
+
+    /// The learning rate is scaled before it is compared and warmed up.
+    @Test func learningRates() throws {
+        let c = try configuration(
+            """
+            learning-rate: 0.01
+            batch-size: 32
+            reference-batch-size: 8
+            learning-rate-scaling: linear
+            warmup-steps: 4
+            learning-rate-schedule: polynomial
+            decay-power: 1
+            decay-steps: 14
+            final-learning-rate: 0.02
+            """)
+        let rates = c.learningRates
+        for (step, rate) in [(1, 0.01), (4, 0.04), (5, 0.04), (10, 0.03), (15, 0.02), (100, 0.02)] {
+            #expect(abs(rates.rate(at: step) - rate) < 1e-15, "step \(step): \(rates.rate(at: step))")
+        }
     }
 
     @Test func brokenFiles() {
@@ -98,6 +128,10 @@ import Training
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
             ("base-channels", "8"),
             ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"), ("convolution", "direct"),
+            ("optimizer", "sgd"), ("beta1", "0.8"), ("beta2", "0.99"), ("epsilon", "1e-6"), ("epsilon-convention", "keras"),
+            ("momentum", "0.9"), ("weight-decay", "0.1"), ("clip-norm", "1"), ("weight-averaging", "0.99"),
+            ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
+            ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
         ]
         for option in same {
             let changed = try configuration("", [option])
@@ -110,8 +144,15 @@ import Training
                 changed.differences(from: base).count == 1 && changed.differences(from: base)[0].hasPrefix("\(option.0): "), "\(option)")
         }
         // Every option is in one of the two lists, or has only one value yet, or needs a partner.
-        let named = Set((same + different).map(\.0) + ["validation-images", "validation-labels", "optimizer", "loss"])
+        let named = Set((same + different).map(\.0) + ["validation-images", "validation-labels", "loss", "decay-steps", "nesterov"])
         #expect(Set(TrainingOption.all.map(\.name)) == named)
+        #expect(
+            try configuration("learning-rate-schedule: cosine\ndecay-steps: 9").differences(
+                from: configuration("learning-rate-schedule: cosine")) == ["decay-steps: 9, was auto"])
+        #expect(
+            try configuration("optimizer: sgd\nnesterov: true").differences(from: configuration("optimizer: sgd")) == [
+                "nesterov: true, was false"
+            ])
         #expect(try configuration("batch-size: 4").differences(from: base) == ["batch-size: 4, was 8"])
     }
 }

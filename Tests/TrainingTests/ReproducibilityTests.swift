@@ -48,6 +48,55 @@ import Testing
         }
     }
 
+    /// Optimizers, clipping, averages and schedules: the same bits on three ranks, stopped in between, as on one.
+    @Test(arguments: [
+        [
+            "--optimizer", "sgd", "--nesterov", "--momentum", "0.9", "--clip-norm", "0.1", "--learning-rate-schedule", "cosine",
+            "--decay-steps", "12",
+        ],
+        ["--optimizer", "adamw", "--weight-averaging", "0.9", "--learning-rate-schedule", "polynomial", "--decay-steps", "12"],
+        ["--learning-rate-schedule", "step", "--decay-every", "3", "--learning-rate-scaling", "sqrt", "--reference-batch-size", "1"],
+    ]) func optimizersAndSchedules(_ options: [String]) throws {
+        let options = options + ["--warmup-steps", "3"]
+        try train(volume.training("alone", steps: 12) + options, ranks: 0)
+        try train(volume.training("parts", steps: 7) + options, ranks: 3)
+        try train(volume.training("parts", steps: 12, "--threads", "2") + options, ranks: 2)
+        #expect(try state("parts", step: 12) == state("alone", step: 12))
+        // The first part's last step validated too.
+        #expect(try logged("parts").filter { $0["loss"] != nil } == logged("alone").filter { $0["loss"] != nil })
+        let rates = try logged("alone").compactMap { $0["learning_rate"] }, norms = try logged("alone").compactMap { $0["gradient_norm"] }
+        let peak = 0.001 * (options.contains("sqrt") ? 2 : 1)
+        #expect(rates.count == 12 && abs(rates[0] - peak / 3) < 1e-9 && rates[3] <= peak && rates[11] < rates[3])
+        #expect(norms.count == 12 && norms.allSatisfy { $0 > 0 })
+    }
+
+    /// The length of a run with a cosine decides bits unless it is said: going on longer is a change.
+    @Test func aLongerCosineIsAnotherRun() throws {
+        let cosine = ["--learning-rate-schedule", "cosine"]
+        try train(volume.training("run", steps: 4) + cosine, ranks: 0)
+        let refused = try Program.run(volume.training("run", steps: 6) + cosine)
+        #expect(refused.status == 64 && refused.errors.contains("decay-steps: 6, was 4"), "\(refused.errors)")
+        try train(volume.training("run", steps: 6, "--decay-steps", "4") + cosine, ranks: 2)
+        #expect(try logged("run").filter { $0["learning_rate"] != nil }.suffix(2).map { $0["learning_rate"] } == [0, 0])
+    }
+
+    /// Validation and prediction use the moving average; it does not disturb the training.
+    @Test func weightAveraging() throws {
+        try train(volume.training("plain", steps: 10), ranks: 0)
+        try train(volume.training("average", steps: 10, "--weight-averaging", "0.9"), ranks: 2)
+        let plain = try state("plain", step: 10), average = try state("average", step: 10)
+        #expect(plain["parameters_sha256"] == average["parameters_sha256"] && plain["optimizer_sha256"] != average["optimizer_sha256"])
+        #expect(plain["loss"] == average["loss"] && plain["validation_loss"] != average["validation_loss"])
+        var predictions: [Data] = []
+        for output in ["plain", "average"] {
+            let path = volume.folder / "\(output).npy"
+            try train(
+                ["predict", "--checkpoint", volume.checkpoint(output, step: 10), "--images", volume.images, "--output", path], ranks: 0)
+            predictions.append(try Data(contentsOf: URL(fileURLWithPath: path)))
+        }
+        #expect(predictions[0] != predictions[1])
+    }
+
     /// The direct method is another arithmetic: other bits of nearly the same network, and a run does not change over unasked.
     @Test func directConvolution() throws {
         try train(volume.training("auto", steps: 5), ranks: 0)

@@ -16,6 +16,7 @@ typedef float f32x16 __attribute__((ext_vector_type(16)));     // imported as SI
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));  // imported as SIMD16<UInt32>
 typedef uint64_t u64x16 __attribute__((ext_vector_type(16)));
+typedef double f64x16 __attribute__((ext_vector_type(16)));    // imported as SIMD16<Double>
 
 #define CSIMD_INLINE static inline __attribute__((always_inline))
 
@@ -53,9 +54,10 @@ CSIMD_INLINE u32x16 u32x16_multiply_low(u32x16 a, uint32_t b) { return a * (u32x
 CSIMD_INLINE u32x16 u32x16_xor(u32x16 a, u32x16 b) { return a ^ b; }
 /// One step of a checksum: the sum so far, rotated so that the place of a float counts, plus the float's bits.
 CSIMD_INLINE u32x16 u32x16_mix(u32x16 sum, f32x16 v) { return (sum << 5 | sum >> 27) + (u32x16)v; }
-/// `found`, with all bits of the lanes set where v is infinite or not a number.
-CSIMD_INLINE u32x16 u32x16_or_not_finite(u32x16 found, f32x16 v) {
-  return found | (u32x16)(((u32x16)v & (u32x16)0x7F800000u) == (u32x16)0x7F800000u);
+/// sum + v v in double precision, where the square is exact.
+CSIMD_INLINE f64x16 f64x16_add_square(f64x16 sum, f32x16 v) {
+  f64x16 wide = __builtin_convertvector(v, f64x16);
+  return sum + wide * wide;
 }
 /// The bits taken as signed integers, rounded to the nearest float.
 CSIMD_INLINE f32x16 f32x16_from_signed(u32x16 a) { return __builtin_convertvector((i32x16)a, f32x16); }
@@ -150,7 +152,27 @@ typedef struct {
   ptrdiff_t count, piece;        // count: a multiple of 16
   float beta1, beta2, rest1, rest2;   // rest: 1 - beta, rounded once
   float stepSize, secondCorrection, epsilon;   // stepSize: rate / (1 - beta1^t); secondCorrection: 1 / sqrt(1 - beta2^t)
+  float gradientScale, decay;    // the gradient is scaled, then the parameter times decay is added
+  float pull;                    // share of the parameter that is taken off beside the step
 } csimd_adam;
+
+/// Gradient descent with momentum, likewise. The step is the rate times (velocityShare velocity + gradientShare gradient).
+typedef struct {
+  float *parameters, *velocity;
+  const float *gradients;
+  uint64_t *checksums;
+  ptrdiff_t count, piece;        // count: a multiple of 16
+  float learningRate, momentum, velocityShare, gradientShare;
+  float decay, gradientScale;    // as above
+} csimd_momentum;
+
+/// average += rate (values - average) over `count` floats in pieces of `piece`.
+typedef struct {
+  const float *values;
+  float *average;
+  ptrdiff_t count, piece;
+  float rate;
+} csimd_average;
 
 /// destination (+)= source over [block][pixels][16], masked where `mask` <= 0.
 typedef struct {
@@ -167,7 +189,7 @@ typedef struct {
   ptrdiff_t count, piece;
 } csimd_add;
 
-/// A number for each piece of `count` floats: its checksum, or whether it holds an infinity or a NaN.
+/// A number for each piece of `count` floats: its checksum, or the bits of its sum of squares.
 typedef struct {
   const float *values;
   uint64_t *results;
@@ -195,6 +217,7 @@ typedef struct {
   csimd_task upsampledInputWeights, upsampledInput;
   csimd_task pointwiseWeights, pointwise, pointwiseGradientTransform, pointwiseGradientProduct;
   csimd_task gatheredWeights, gathered, gatheredGradientTransform, gatheredGradientProduct;
-  csimd_task pooling, poolingGradient, dropout, adam, copy, add, checksum, notFinite, truncatedNormal, fusedMultiplyAddPeak;
+  csimd_task pooling, poolingGradient, dropout, adam, momentum, average, copy, add, checksum, squareSum, truncatedNormal;
+  csimd_task fusedMultiplyAddPeak;
   ptrdiff_t tileMultiple;        // tile groups that are multiples of this waste nothing
 } csimd_kernels;
