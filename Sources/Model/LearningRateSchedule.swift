@@ -1,3 +1,5 @@
+import Kernels
+
 /// The learning rate as a pure function of the step, so that a run that goes on has the rates it would have had.
 ///
 /// The first `warmupSteps` steps rise linearly to the peak, η s / W at step s of W (as Goyal et al., 2017, "Accurate, Large Minibatch
