@@ -47,7 +47,8 @@ package enum ElementaryFunctions {
     /// eˣ for x of at most 700; 0 where it would be denormal.
     package static func exponential(_ x: Double) -> Double {
         if x < -708 { return 0 }
-        let power = (x / ln2).rounded(), rest = x - power * ln2
+        // ln 2 in two parts, the first of so few digits that its products are exact.
+        let power = (x / ln2).rounded(), rest = (x - power * 0.693_147_180_369_123_816_490) - power * 1.908_214_929_270_587_700_02e-10
         var sum = 1.0
         for n in stride(from: 16, to: 0, by: -1) { sum = 1 + rest / Double(n) * sum }
         return Double(sign: .plus, exponent: Int(power), significand: sum)
