@@ -24,8 +24,8 @@ extension Trainer {
     }
 
     /// Scores the held-out slices, and saves the network if it is the best so far.
-    func validate(_ validation: Validation) throws {
-        let result = try validation.run(), scores = result.scores
+    func validate(_ validation: Validation, segments: Bool) throws {
+        let result = try validation.run(segments: segments), scores = result.scores
         metrics["validation_loss"] = result.loss
         metrics["validation_accuracy"] = scores.pixelAccuracy
         metrics["validation_dice"] = scores.dice
@@ -38,6 +38,7 @@ extension Trainer {
             "validation_accuracy": .number(scores.pixelAccuracy), "validation_dice": .number(scores.dice),
             "validation_iou": .number(scores.iou),
         ])
+        try recordSegments(result.segments)
         if isBest(scores.pixelAccuracy) { try write(asStep: false, isBest: true) }
     }
 

@@ -137,7 +137,9 @@ public final class Trainer {
             progress.lossSum += outcome.loss
             try record(outcome, clock, &report, total)
             let isLast = step == total, stops = outcome.signal != 0
-            if let validation, isLast || step % configuration.validateEvery == 0 { try validate(validation) }
+            if let validation, isLast || step % configuration.validateEvery == 0 || scoresSegments(at: step, of: total) {
+                try validate(validation, segments: scoresSegments(at: step, of: total))
+            }
             if isLast || stops || step % configuration.checkpointEvery == 0 { try save(stops: stops && !isLast) }
             if stops && !isLast {
                 logger.notice(

@@ -96,6 +96,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var checkpointEvery = 100
     /// Steps from validation to validation.
     public var validateEvery = 100
+    /// Steps from one scoring of the validation's segments to the next; 0 for never.
+    public var segmentationScoresEvery = 0
     /// Checkpoints kept, beside the best one.
     public var keep = 3
     /// How convolutions are computed: a `ConvolutionMethod`.

@@ -121,6 +121,10 @@ extension TrainingOption {
             }, get: { YAMLNode("\($0.seed)") }),
         integer("checkpoint-every", \.checkpointEvery, 1...Int.max, "Steps from checkpoint to checkpoint; the last step always makes one."),
         integer("validate-every", \.validateEvery, 1...Int.max, "Steps from validation to validation; the last step always validates."),
+        integer(
+            "segmentation-scores-every", \.segmentationScoresEvery, 0...Int.max,
+            "Steps from one validation that scores segments too (V-Rand, V-Info, Rand and warping error) to the next, and after the last step; 0: never."
+        ),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
     ]
 

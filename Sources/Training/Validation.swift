@@ -12,13 +12,16 @@ package final class Validation {
         /// Mean binary cross-entropy over all pixels.
         package var loss: Double
         /// Pixel counts.
-        package var scores: SegmentationScores
+        package var scores: PixelScores
+        /// The scores of the segments too, if they were asked for.
+        package var segments: VolumeScores?
     }
 
     private let dataset: SliceDataset
     private let inference: SliceInference
     private let communicator: Communicator
     private let label: UnsafeMutableBufferPointer<Float>
+    private lazy var scoring = SliceScoring(height: dataset.height, width: dataset.width, threads: inference.network.device.threads)
 
     package init(
         _ configuration: TrainingConfiguration, dataset: SliceDataset, sharing network: Network, average: ParameterMemory? = nil,
@@ -37,9 +40,9 @@ package final class Validation {
     /// Bytes beside the shared parameters.
     package var memoryBytes: Int { inference.memoryBytes - 4 * inference.network.arenaCount }
 
-    /// A collective.
-    package func run() throws -> Result {
-        var scores = SegmentationScores()
+    /// A collective. With `segments`, the scores of the segments are computed too, which takes longer than the network on small ones.
+    package func run(segments: Bool = false) throws -> Result {
+        var scores = PixelScores(), segmentScores: [Int: SliceScores] = [:]
         var losses = [Double](repeating: 0, count: dataset.count)
         try communicator.agree("validating") {
             for slice in stride(from: communicator.rank, to: dataset.count, by: communicator.count) {
@@ -48,6 +51,9 @@ package final class Validation {
                 inference.run()
                 scores.add(probabilities: UnsafeBufferPointer(inference.probabilities), labels: UnsafeBufferPointer(label))
                 losses[slice] = Self.loss(logits: inference.logits, labels: label)
+                if segments {
+                    segmentScores[slice] = scoring.score([scoring.slice(probabilities: inference.probabilities, labels: label)])[0]
+                }
             }
         }
         // Each slice's loss is on one rank, and zero on the others: this sum is exact in any order.
@@ -56,7 +62,8 @@ package final class Validation {
         try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .sum) }
         return Result(
             loss: BatchTree.sum(losses) / Double(dataset.count * dataset.height * dataset.width),
-            scores: SegmentationScores(histogram: counts))
+            scores: PixelScores(histogram: counts),
+            segments: segments ? try .gather(segmentScores, count: dataset.count, communicator: communicator) : nil)
     }
 
     /// Σ max(z, 0) − t z + ln(1 + e^−|z|)

@@ -7,20 +7,29 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Scores a prediction against labels.",
         discussion: """
-            unet-mpi evaluate --prediction prediction.tif --labels test-labels.tif --images test-volume.tif --picture prediction.png
+            unet-mpi evaluate --prediction prediction.tif --labels test-labels.tif --csv scores.csv --plot scores.png
 
-            Pixel accuracy, Dice and IoU are taken at probability 0.5. The pixel error is that of the ISBI 2012 challenge: 1 minus the largest \
-            F-score of the foreground over the thresholds 0, 0.1 … 1; the threshold that reaches it is given too.
+            Pixel accuracy, Dice, IoU and the Hausdorff distance (of the foreground, in pixels) are taken at probability 0.5. The others are \
+            those of the ISBI 2012 challenge, each at the best of the thresholds 0, 0.1 … 1, which is given too. Pixel error: 1 minus the \
+            F-score of the foreground. Rand error: 1 minus the foreground-restricted Rand F-score of the 4-connected components. V-Rand and \
+            V-Info: Rand and information F-scores after thinning, means over the pages; merge falls when segments are merged, split when \
+            they are split. Warping error: share of the pixels that split or merge segments. docs/scores.md has the definitions.
+
+            Pages are shared among the ranks, and the work on a page among the threads; the scores do not depend on either.
             """)
 
     @Option(help: ArgumentHelp("Volume of probabilities (0 to 1) or masks.", valueName: "PATH")) var prediction: String
     @Option(help: ArgumentHelp("Volume of labels.", valueName: "PATH")) var labels: String
-    @Flag(help: "One JSON object instead of a table.") var json = false
+    @Flag(help: "One JSON object, with each page and each threshold, instead of a table.") var json = false
+    @Option(help: ArgumentHelp("Table to write: each threshold, for all pages together and for each.", valueName: "FILE.csv"))
+    var csv: String?
+    @Option(help: ArgumentHelp("PNG to write: the scores over the thresholds.", valueName: "FILE.png")) var plot: String?
     @Option(
         help: ArgumentHelp("PNG to write: image (with --images), truth and prediction side by side, for some pages.", valueName: "FILE.png")
     )
     var picture: String?
     @Option(help: ArgumentHelp("Volume of images, for --picture.", valueName: "PATH")) var images: String?
+    @OptionGroup var threads: ThreadOptions
 
     func validate() throws {
         if images != nil && picture == nil { throw ValidationError("--images is for --picture, which is missing") }
@@ -28,23 +37,13 @@ struct Evaluate: ParsableCommand {
 
     func run() {
         runOnAllRanks { communicator in
-            let scores = try Evaluation(prediction: prediction, labels: labels).run(communicator: communicator)
+            let scores = try Evaluation(prediction: prediction, labels: labels, threads: threads.count).run(communicator: communicator)
             if communicator.rank == 0 {
                 if let picture { try Comparison(images: images, labels: labels, prediction: prediction).write(to: picture) }
-                let rows = [
-                    ("pixel_accuracy", scores.pixelAccuracy), ("pixel_error", scores.pixelError), ("dice", scores.dice),
-                    ("iou", scores.iou),
-                    ("threshold", scores.bestThreshold),
-                ]
-                if json {
-                    print("{" + rows.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
-                } else {
-                    for (name, value) in rows {
-                        print(
-                            name.replacingOccurrences(of: "_", with: " ").padding(toLength: 16, withPad: " ", startingAt: 0)
-                                + fixed(value, 4))
-                    }
-                }
+                if let plot { try ScorePlot(scores).write(to: plot) }
+                let report = ScoreReport(scores)
+                if let csv { try report.write(csv: csv) }
+                print(json ? report.json : report.table, terminator: json ? "\n" : "")
             }
             return 0
         }

@@ -73,6 +73,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("seed")) var seed: String?
     @Option(help: .training("checkpoint-every")) var checkpointEvery: String?
     @Option(help: .training("validate-every")) var validateEvery: String?
+    @Option(help: .training("segmentation-scores-every")) var segmentationScoresEvery: String?
     @Option(help: .training("keep")) var keep: String?
     @Option(help: .training("convolution")) var convolution: String?
     @Option(help: .training("memory")) var memory: String?

@@ -51,30 +51,50 @@ import Training
         #expect(try VolumeReader(mask).pixelType == .uint8)
         #expect(try pages(mask) == alone.map { $0.map { $0 > 0.5 ? 255 : 0 } })
 
-        func scores(_ prediction: String, ranks: Int) throws -> [String: Double] {
+        struct Scores: Decodable, Equatable {
+            struct Slice: Decodable, Equatable {
+                let slice: Int
+                let pixel_accuracy, v_rand, v_info, rand_error, warping_error, pixel_error: Double
+            }
+            struct Point: Decodable, Equatable { let threshold, v_rand, dice: Double }
+            let pixel_accuracy, pixel_error, dice, iou, threshold, rand_error, v_rand, v_info, warping_error: Double
+            let v_rand_threshold, v_rand_merge, v_rand_split: Double
+            let hausdorff_distance: Double?
+            let slices: [Slice], curve: [Point]
+        }
+        func scores(_ prediction: String, ranks: Int, threads: String = "1") throws -> Scores {
             let outcome = try run(
-                "evaluate", "--prediction", prediction, "--labels", folder / "data/test-labels.tif", "--json", ranks: ranks)
-            return try JSONDecoder().decode([String: Double].self, from: Data(outcome.output.utf8))
+                "evaluate", "--prediction", prediction, "--labels", folder / "data/test-labels.tif", "--json", "--threads", threads,
+                ranks: ranks)
+            return try JSONDecoder().decode(Scores.self, from: Data(outcome.output.utf8))
         }
         let single = try scores(folder / "alone.tif", ranks: 0)
-        #expect(Set(single.keys) == ["pixel_accuracy", "pixel_error", "dice", "iou", "threshold"])
         #expect(try scores(folder / "alone.tif", ranks: 3) == single)
-        #expect(try scores(mask, ranks: 1)["pixel_accuracy"] == single["pixel_accuracy"])
-        #expect(
-            try scores(folder / "data/test-labels.tif", ranks: 0) == [
-                "pixel_accuracy": 1, "pixel_error": 0, "dice": 1, "iou": 1, "threshold": 0,
-            ])
+        #expect(try scores(folder / "alone.tif", ranks: 2, threads: "3") == single)
+        #expect(single.slices.map(\.slice) == [0, 1, 2, 3] && single.curve.count == 11 && single.curve[3].threshold == 0.3)
+        #expect(abs(single.slices.map(\.v_rand).reduce(0, +) / 4 - single.v_rand) < 1e-12, "the mean at one threshold")
+        #expect(single.curve.map(\.v_rand).max() == single.v_rand && single.v_rand > 0 && single.v_rand < 1)
+        #expect(try scores(mask, ranks: 1).pixel_accuracy == single.pixel_accuracy)
+        let perfect = try scores(folder / "data/test-labels.tif", ranks: 0)
+        #expect(perfect.pixel_accuracy == 1 && perfect.dice == 1 && perfect.iou == 1 && perfect.v_rand == 1 && perfect.v_info == 1)
+        #expect(perfect.pixel_error == 0 && perfect.rand_error == 0 && perfect.warping_error == 0 && perfect.hausdorff_distance == 0)
+        #expect(perfect.threshold == 0)
         // The scores by hand.
         let truth = try pages(folder / "data/test-labels.tif").joined().map { $0 > 0 }, found = alone.joined().map { $0 > 0.5 }
         let right = zip(truth, found).filter { $0 == $1 }.count, both = zip(truth, found).filter { $0 && $1 }.count
-        #expect(single["pixel_accuracy"] == Double(right) / Double(truth.count))
-        #expect(single["dice"] == Double(2 * both) / Double(truth.filter { $0 }.count + found.filter { $0 }.count))
+        #expect(single.pixel_accuracy == Double(right) / Double(truth.count))
+        #expect(single.dice == Double(2 * both) / Double(truth.filter { $0 }.count + found.filter { $0 }.count))
 
         let table = try run(
             "evaluate", "--prediction", folder / "alone.tif", "--labels", folder / "data/test-labels.tif", "--images",
             folder / "data/test-volume.tif",
-            "--picture", folder / "picture.png")
-        #expect(table.output.contains("pixel accuracy  0.") || table.output.contains("pixel accuracy  1."))
+            "--picture", folder / "picture.png", "--csv", folder / "scores.csv", "--plot", folder / "plot.png", ranks: 2)
+        #expect(table.output.contains("pixel accuracy           0."), "\(table.output)")
+        #expect(table.output.contains("v rand                   0."), "\(table.output)")
+        let csv = try String(contentsOfFile: folder / "scores.csv", encoding: .utf8).split(separator: "\n")
+        #expect(csv.count == 1 + 11 * 5 && csv[0].hasPrefix("slice,threshold,pixel_accuracy,") && csv[1].hasPrefix("all,0.0,"))
+        #expect(csv[11 * 5].hasPrefix("3,1.0,"))
+        #expect(try VolumeReader(folder / "plot.png").shape.channels == 3)
         let picture = try VolumeReader(folder / "picture.png")
         #expect(picture.shape == VolumeShape(pages: 1, height: 3 * 57 + 2 * 8, width: 3 * 70 + 2 * 8))
         // In the middle column, the truth: the first page's labels.

@@ -121,7 +121,7 @@ import Training
         let base = try configuration("")
         let same = [
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
-            ("validate-every", "9"), ("keep", "9"),
+            ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
         ]
         let different = [

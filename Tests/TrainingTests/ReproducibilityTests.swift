@@ -25,13 +25,16 @@ import Testing
     }
 
     @Test func ranksAndThreads() throws {
-        try train(volume.training("alone"), ranks: 0)
+        let segments = ["--segmentation-scores-every", "15"]
+        try train(volume.training("alone", steps: 20) + segments, ranks: 0)
         let expected = try state("alone", step: 20), log = try logged("alone")
-        #expect(expected.count == 4 && log.count == 22 && log[0]["step"] == 1 && log.last?["validation_accuracy"] != nil)
+        // Validations after steps 10, 15 and 20; the last two score segments, too.
+        #expect(expected.count == 4 && log.count == 25 && log[0]["step"] == 1 && log.last?["validation_v_rand"] != nil)
+        #expect(log.compactMap { $0["validation_accuracy"] }.count == 3 && log.compactMap { $0["validation_warping_error"] }.count == 2)
         #expect(Set(log.compactMap { $0["loss"] }).count == 20)
         for (ranks, threads) in [(1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)] {
             let output = "r\(ranks)t\(threads)"
-            try train(volume.training(output, steps: 20, "--threads", "\(threads)"), ranks: ranks)
+            try train(volume.training(output, steps: 20, "--threads", "\(threads)") + segments, ranks: ranks)
             #expect(try state(output, step: 20) == expected, "\(ranks) ranks of \(threads) threads")
             #expect(try logged(output) == log, "\(ranks) ranks of \(threads) threads")
         }

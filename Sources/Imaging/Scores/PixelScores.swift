@@ -2,7 +2,7 @@
 ///
 /// The counts of slices, tiles or ranks are added, and the scores come from the sums; so they do not depend on who counted what.
 /// The positive class is the interior. A ratio 0/0 (nothing to find, and nothing found) counts as 1.
-public struct SegmentationScores: Codable, Equatable, Sendable {
+public struct PixelScores: Codable, Equatable, Sendable {
     /// The thresholds of the ISBI-2012 challenge, as its program computes them: th = 0; th += 0.1 while th ≤ 1 in double precision.
     /// That makes 11, the last a little below 1. A pixel is interior if its probability is above the threshold.
     public static let thresholds: [Double] = {
@@ -16,7 +16,7 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     }()
 
     /// Index of the threshold 0.5, at which accuracy, Dice and IoU are taken.
-    private static let half = 5
+    static let half = 5
     private static let bins = thresholds.count + 1
 
     /// What is stored: pixels by the number of thresholds below their probability (0 … 11), first the membrane's 12 numbers, then the
@@ -29,7 +29,7 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     /// The scores of a (summed) histogram of 24 numbers.
     public init(histogram: [Int]) {
         precondition(
-            histogram.count == 2 * Self.bins, "SegmentationScores: a histogram of \(histogram.count) numbers instead of \(2 * Self.bins)")
+            histogram.count == 2 * Self.bins, "PixelScores: a histogram of \(histogram.count) numbers instead of \(2 * Self.bins)")
         self.histogram = histogram
     }
 
@@ -39,7 +39,7 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     ///   - labels: Interior where above 0.
     public mutating func add(probabilities: UnsafeBufferPointer<Float>, labels: UnsafeBufferPointer<Float>) {
         precondition(
-            probabilities.count == labels.count, "SegmentationScores: \(probabilities.count) probabilities, \(labels.count) labels")
+            probabilities.count == labels.count, "PixelScores: \(probabilities.count) probabilities, \(labels.count) labels")
         histogram.withUnsafeMutableBufferPointer { histogram in
             Self.thresholds.withUnsafeBufferPointer { thresholds in
                 for k in 0..<labels.count {
@@ -53,7 +53,7 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     }
 
     /// Adds the counts of another part of the data.
-    public mutating func merge(_ other: SegmentationScores) {
+    public mutating func merge(_ other: PixelScores) {
         for k in histogram.indices { histogram[k] += other.histogram[k] }
     }
 
@@ -64,6 +64,14 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
 
         /// 2TP / (2TP + FP + FN): the harmonic mean of precision and recall.
         public var fScore: Double { ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives) }
+
+        /// TP / (TP + FP + FN): intersection over union, the Jaccard index.
+        public var iou: Double { ratio(truePositives, truePositives + falsePositives + falseNegatives) }
+
+        /// (TP + TN) / all.
+        public var accuracy: Double {
+            ratio(truePositives + trueNegatives, truePositives + falsePositives + falseNegatives + trueNegatives)
+        }
     }
 
     /// The outcomes at one of the thresholds.
@@ -80,19 +88,13 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     public var pixels: Int { histogram.reduce(0, +) }
 
     /// Share of the pixels that are right at threshold 0.5.
-    public var pixelAccuracy: Double {
-        let counts = confusion(at: Self.half)
-        return ratio(counts.truePositives + counts.trueNegatives, pixels)
-    }
+    public var pixelAccuracy: Double { confusion(at: Self.half).accuracy }
 
     /// Dice coefficient of the interior at threshold 0.5: 2TP / (2TP + FP + FN).
     public var dice: Double { confusion(at: Self.half).fScore }
 
     /// Intersection over union (Jaccard index) of the interior at threshold 0.5: TP / (TP + FP + FN).
-    public var iou: Double {
-        let counts = confusion(at: Self.half)
-        return ratio(counts.truePositives, counts.truePositives + counts.falsePositives + counts.falseNegatives)
-    }
+    public var iou: Double { confusion(at: Self.half).iou }
 
     /// The threshold with the best F-score of the interior, the lowest of several.
     public var bestThreshold: Double {
@@ -105,4 +107,4 @@ public struct SegmentationScores: Codable, Equatable, Sendable {
     public var pixelError: Double { 1 - Self.thresholds.indices.map { confusion(at: $0).fScore }.max()! }
 }
 
-private func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 1 : Double(part) / Double(whole) }
+func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 1 : Double(part) / Double(whole) }

@@ -3,14 +3,14 @@ import Imaging
 import TestSupport
 import Testing
 
-@Suite struct SegmentationScoresTests {
+@Suite struct PixelScoresTests {
     /// TP, FP, FN, TN.
-    private func outcomes(_ counts: SegmentationScores.Confusion) -> [Int] {
+    private func outcomes(_ counts: PixelScores.Confusion) -> [Int] {
         [counts.truePositives, counts.falsePositives, counts.falseNegatives, counts.trueNegatives]
     }
 
-    private static func scores(_ probabilities: [Float], _ labels: [Float]) -> SegmentationScores {
-        var scores = SegmentationScores()
+    private static func scores(_ probabilities: [Float], _ labels: [Float]) -> PixelScores {
+        var scores = PixelScores()
         probabilities.withUnsafeBufferPointer { probabilities in
             labels.withUnsafeBufferPointer { scores.add(probabilities: probabilities, labels: $0) }
         }
@@ -20,7 +20,7 @@ import Testing
     /// The challenge's thresholds are sums of 0.1 in double precision, not multiples.
     @Test func thresholds() {
         #expect(
-            SegmentationScores.thresholds == [
+            PixelScores.thresholds == [
                 0, 0.1, 0.2, 0.30000000000000004, 0.4, 0.5, 0.6, 0.7, 0.7999999999999999, 0.8999999999999999, 0.9999999999999999,
             ])
     }
@@ -70,7 +70,7 @@ import Testing
         let right = Self.scores([0, 0], [0, 0]), wrong = Self.scores([1, 1], [0, 0])
         #expect(right.dice == 1 && right.iou == 1 && right.pixelAccuracy == 1 && right.pixelError == 0)
         #expect(wrong.dice == 0 && wrong.iou == 0 && wrong.pixelAccuracy == 0 && wrong.pixelError == 1)
-        #expect(SegmentationScores().dice == 1 && SegmentationScores().pixelAccuracy == 1)
+        #expect(PixelScores().dice == 1 && PixelScores().pixelAccuracy == 1)
     }
 
     @Test func mergingIsCountingTogether() throws {
@@ -79,10 +79,10 @@ import Testing
         var parts = Self.scores(Array(probabilities[..<123]), Array(labels[..<123]))
         parts.merge(Self.scores(Array(probabilities[123...]), Array(labels[123...])))
         #expect(parts == whole)
-        #expect(SegmentationScores(histogram: whole.histogram) == whole)
-        #expect(try JSONDecoder().decode(SegmentationScores.self, from: JSONEncoder().encode(whole)) == whole)
+        #expect(PixelScores(histogram: whole.histogram) == whole)
+        #expect(try JSONDecoder().decode(PixelScores.self, from: JSONEncoder().encode(whole)) == whole)
         // Every threshold against a direct count.
-        for (k, threshold) in SegmentationScores.thresholds.enumerated() {
+        for (k, threshold) in PixelScores.thresholds.enumerated() {
             let found = zip(probabilities, labels).filter { Double($0.0) > threshold }
             #expect(whole.confusion(at: k).truePositives == found.filter { $0.1 == 1 }.count)
             #expect(whole.confusion(at: k).falsePositives == found.filter { $0.1 == 0 }.count)
