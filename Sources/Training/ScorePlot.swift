@@ -3,7 +3,7 @@ import Imaging
 /// The scores of a volume over the thresholds, as a picture: V-Rand, V-Info, the Rand F-score and Dice above, the warping error below.
 public struct ScorePlot {
     private let curve: [VolumeScores.Point]
-    private static let width = 760, left = 90, right = 230, top = 30, panel = 300, lower = 150, gap = 60
+    private static let width = 760, left = 110, right = 230, top = 30, panel = 300, lower = 150, gap = 60
 
     /// A plot of these scores.
     public init(_ scores: VolumeScores) { curve = scores.curve }
