@@ -10,6 +10,7 @@ static inline MPI_Datatype cmpi_double(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype cmpi_int64(void) { return MPI_INT64_T; }
 static inline MPI_Datatype cmpi_uint64(void) { return MPI_UINT64_T; }
 static inline MPI_Datatype cmpi_int32(void) { return MPI_INT32_T; }
+static inline MPI_Datatype cmpi_uint16(void) { return MPI_UINT16_T; }
 static inline MPI_Datatype cmpi_uint8(void) { return MPI_UINT8_T; }
 static inline MPI_Op cmpi_sum(void) { return MPI_SUM; }
 static inline MPI_Op cmpi_min(void) { return MPI_MIN; }
@@ -49,6 +50,15 @@ static inline int cmpi_irecv(void *data, int count, MPI_Datatype type, int from,
 }
 // MPI_STATUS_IGNORE is a macro that expands to a cast.
 static inline int cmpi_wait(cmpi_request *request) { return MPI_Wait(&request->handle, MPI_STATUS_IGNORE); }
+static inline int cmpi_iallreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op operation, MPI_Comm comm, cmpi_request *request) {
+    return MPI_Iallreduce(in, out, count, type, operation, comm, &request->handle);
+}
+static inline int cmpi_ialltoall(const void *in, void *out, int count, MPI_Datatype type, MPI_Comm comm, cmpi_request *request) {
+    return MPI_Ialltoall(in, count, type, out, count, type, comm, &request->handle);
+}
+static inline int cmpi_iallgather(const void *in, void *out, int count, MPI_Datatype type, MPI_Comm comm, cmpi_request *request) {
+    return MPI_Iallgather(in, count, type, out, count, type, comm, &request->handle);
+}
 // The requests of an array of such structs lie as in an array of requests.
 static inline int cmpi_testall(int count, cmpi_request *requests, int *done) {
     return MPI_Testall(count, &requests->handle, done, MPI_STATUSES_IGNORE);

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Sums gradients over the global batch along its canonical tree (`BatchTree`), so that every rank gets the same bits and so does
-/// every other number of ranks.
+/// Sums gradients over the global batch, along its canonical tree (`BatchTree`) unless told otherwise, so that every rank gets the same bits
+/// and so does every other number of ranks.
 ///
 /// A rank computes one gradient for each of its `blocks`, the sum over the samples of the block; they lie one after the other, `stride`
 /// floats apart. `reduce` adds up all ranks' blocks for a range of elements; ranges are reduced in any order, the same on all ranks, so
@@ -13,25 +13,38 @@ import Glibc
 /// number of ranks. `RecursiveHalving` exchanges halves between neighbours, level by level of the tree, where that is balanced over a power
 /// of two of ranks: the same traffic in 2 log₂ n messages instead of 2 (n − 1), which counts when there are many ranks. Up to 8 ranks the
 /// first was never slower (2 ranks on one host, 124 MiB: 29 against 35 ms, 8 ranks: 187 against 217 ms).
+///
+/// Two more (`ReductionMethod`) promise the same bits on all ranks, but not at all numbers of ranks: `LibraryAllReduce` is MPI's own sum,
+/// `CompressedAllReduce` sends half as much.
 public final class GradientReducer {
     /// The floats of one gradient.
     public let count: Int
     /// The blocks of the batch that this rank computes, one buffer each: the first is the one that receives the sum.
     public let blocks: [Range<Int>]
-    private let plan: ReductionPlan
     private let algorithm: any ReductionAlgorithm
     private let ranks: Int
 
-    /// A reducer of gradients of `count` floats for a global batch; takes all the memory it will ever need.
+    /// A reducer of gradients of `count` floats for a global batch; takes all the memory it will ever need. A collective.
     ///
-    /// Its messages have tags of their own, so it may share `communicator` with everything else that one thread does. Throws
-    /// `PartitionError` when the batch is smaller than the number of ranks.
-    public convenience init(communicator: Communicator, batch: Int, count: Int) throws(PartitionError) {
+    /// Its messages have tags or communicators of their own, so it may share `communicator` with everything else that one thread does.
+    /// Throws `PartitionError` when the batch is smaller than the number of ranks, or `MPIError`.
+    public convenience init(communicator: Communicator, batch: Int, count: Int, method: ReductionMethod = .reproducible) throws {
         let partition = try BatchPartition(batch: batch, ranks: communicator.count)
-        self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
+        switch method {
+        case .reproducible: self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
+        case .fast, .fastBF16:
+            // Pieces that share their way with the next ones; 1 MiB is long enough for MPI's algorithms for long messages.
+            let pieceCount = max(1, min(1 << 18, count)), depth = 4
+            let algorithm: any ReductionAlgorithm =
+                method == .fast
+                ? LibraryAllReduce(communicator: try communicator.duplicate(), pieceCount: pieceCount, depth: depth)
+                : try CompressedAllReduce(communicator: communicator, pieceCount: pieceCount, depth: depth)
+            let blocks = method.blocks(of: partition.range(of: communicator.rank), in: batch)
+            self.init(count: count, blocks: blocks, algorithm: algorithm, ranks: communicator.count)
+        }
     }
 
-    /// A reducer for a plan of its own, with other than the standard messages or algorithm.
+    /// A reproducible reducer for a plan of its own, with other than the standard messages or algorithm.
     ///
     /// The standard messages were chosen by measurement. Within a host a copy costs per message, and two pieces of 256 KiB stay in the
     /// cache. Over TCP a reply waits behind whatever its sender has queued on the same connection, so that long messages in both directions
@@ -41,23 +54,24 @@ public final class GradientReducer {
     ///   - pieceCount: the length of a message in floats.
     ///   - depth: how many pieces are in flight.
     ///   - isHalving: whether by `RecursiveHalving`, which takes a balanced plan.
-    package init(
+    package convenience init(
         communicator: Communicator, plan: ReductionPlan, count: Int, pieceCount: Int? = nil, depth: Int? = nil, isHalving: Bool? = nil
     ) {
-        precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
         precondition(plan.ranks == communicator.count, "GradientReducer: a plan for \(plan.ranks) ranks on \(communicator.count)")
         precondition(isHalving != true || plan.isBalanced, "GradientReducer: recursive halving of an unbalanced plan")
-        self.count = count
-        self.plan = plan
-        ranks = communicator.count
-        blocks = plan.blocks(of: communicator.rank)
-        let isOnOneHost = communicator.isOnOneHost
+        let ranks = communicator.count, isOnOneHost = communicator.isOnOneHost
         let pieceCount = max(1, min(pieceCount ?? (isOnOneHost ? 1 << 16 : 1 << 13), count))
         let depth = depth ?? (isOnOneHost ? 4 : max(4, 64 / max(1, ranks - 1)))
-        algorithm =
+        let algorithm: any ReductionAlgorithm =
             isHalving ?? (plan.isBalanced && ranks > 8)
             ? RecursiveHalving(communicator: communicator, pieceCount: pieceCount, depth: depth)
             : SegmentExchange(communicator: communicator, plan: plan, pieceCount: pieceCount, depth: depth)
+        self.init(count: count, blocks: plan.blocks(of: communicator.rank), algorithm: algorithm, ranks: ranks)
+    }
+
+    private init(count: Int, blocks: [Range<Int>], algorithm: any ReductionAlgorithm, ranks: Int) {
+        precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
+        (self.count, self.blocks, self.algorithm, self.ranks) = (count, blocks, algorithm, ranks)
     }
 
     /// Sums the elements of `range` over the whole batch: the result is in `range` of the first buffer, on every rank. What the other
@@ -94,10 +108,11 @@ public final class GradientReducer {
 
     /// The bytes that `rank` sends for one whole gradient.
     ///
-    /// With balanced parts it is nearly two gradients, as in a ring; a rank whose part is several blocks sends each of them.
+    /// With balanced parts it is nearly two gradients, as in a ring; a rank whose part is several blocks sends each of them. Of MPI's own
+    /// sum it is what any allreduce sends at least.
     public func traffic(of rank: Int) -> Int {
         precondition((0..<ranks).contains(rank), "traffic: there is no rank \(rank) among \(ranks)")
-        return algorithm.elementsSent(by: rank, length: count) * MemoryLayout<Float>.stride
+        return algorithm.bytesSent(by: rank, length: count)
     }
 
     /// The bytes that this rank has sent so far.
@@ -109,10 +124,10 @@ struct PendingGradient {
     let buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>
 }
 
-/// A way to sum the blocks of all ranks along the tree. It never waits: `advance` is called until it is done.
+/// A way to sum the blocks of all ranks. It never waits: `advance` is called until it is done.
 protocol ReductionAlgorithm: AnyObject {
     func enqueue(_ gradient: PendingGradient)
     func advance() throws(MPIError) -> Bool
-    func elementsSent(by rank: Int, length: Int) -> Int
+    func bytesSent(by rank: Int, length: Int) -> Int
     var bytesSent: Int { get }
 }

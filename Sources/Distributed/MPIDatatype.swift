@@ -28,6 +28,10 @@ extension Int32: MPIDatatype {
     /// `MPI_INT32_T`.
     public static var mpiDatatype: MPI_Datatype { cmpi_int32() }
 }
+extension UInt16: MPIDatatype {
+    /// `MPI_UINT16_T`.
+    public static var mpiDatatype: MPI_Datatype { cmpi_uint16() }
+}
 extension UInt8: MPIDatatype {
     /// `MPI_UINT8_T`.
     public static var mpiDatatype: MPI_Datatype { cmpi_uint8() }

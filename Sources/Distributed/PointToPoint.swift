@@ -83,6 +83,29 @@ final class Transfers {
         try communicator.check(code, "MPI_Irecv")
     }
 
+    /// Starts the sum of all ranks' `operands`, `count` floats (below 2³¹), in a free slot. A collective.
+    func sum(_ operands: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, _ count: Int, slot: Int) throws(MPIError) {
+        let code = cmpi_iallreduce(operands, result, CInt(count), Float.mpiDatatype, cmpi_sum(), communicator.raw, requests + slot)
+        try communicator.check(code, "MPI_Iallreduce")
+    }
+
+    /// Starts to give rank r the r-th `count` values (below 2³¹) of `outgoing` and to receive those that it has for this rank, in a free
+    /// slot. A collective.
+    func exchange<T: MPIDatatype>(
+        _ outgoing: UnsafePointer<T>, _ incoming: UnsafeMutablePointer<T>, _ count: Int, slot: Int
+    ) throws(MPIError) {
+        let code = cmpi_ialltoall(outgoing, incoming, CInt(count), T.mpiDatatype, communicator.raw, requests + slot)
+        try communicator.check(code, "MPI_Ialltoall")
+    }
+
+    /// Starts to give all ranks `count` values (below 2³¹) and to receive theirs, in the order of the ranks, in a free slot. A collective.
+    func gather<T: MPIDatatype>(
+        _ values: UnsafePointer<T>, _ result: UnsafeMutablePointer<T>, _ count: Int, slot: Int
+    ) throws(MPIError) {
+        let code = cmpi_iallgather(values, result, CInt(count), T.mpiDatatype, communicator.raw, requests + slot)
+        try communicator.check(code, "MPI_Iallgather")
+    }
+
     /// Waits for the message in `slot`, if there is one, and frees the slot.
     func wait(_ slot: Int) throws(MPIError) {
         try communicator.check(cmpi_wait(requests + slot), "MPI_Wait")

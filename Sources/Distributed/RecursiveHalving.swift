@@ -41,10 +41,10 @@ final class RecursiveHalving: ReductionAlgorithm {
 
     var bytesSent: Int { transfers.bytesSent }
 
-    func elementsSent(by rank: Int, length: Int) -> Int {
+    func bytesSent(by rank: Int, length: Int) -> Int {
         (0..<levels).reduce(0) { sum, level in
             let (kept, given) = Self.halves(of: Self.range(of: rank, before: level, in: 0..<length), keepsUpper: rank >> level & 1 == 1)
-            return sum + given.count + kept.count
+            return sum + (given.count + kept.count) * MemoryLayout<Float>.stride
         }
     }
 

@@ -4,6 +4,9 @@
 /// order of the tree, a few thousand elements at a time so that all operands are in the cache, and gives the totals to all while they are
 /// still there. Segments are worked through in pieces, so that memory does not grow with the gradient: a piece is in flight while the one
 /// before is added.
+///
+/// A short range has no segments: every rank receives all blocks whole and adds them up for itself. That is more traffic, but one message
+/// takes as long as another there, and nobody waits for a second one.
 final class SegmentExchange: ReductionAlgorithm {
     private let communicator: Communicator
     private let plan: ReductionPlan
@@ -39,6 +42,8 @@ final class SegmentExchange: ReductionAlgorithm {
     /// Floats in the received pieces, at most, unless that makes pieces shorter than `shortestPiece`.
     static let largestScratch = 1 << 23
     static let shortestPiece = 1 << 10
+    /// Floats of the longest range that has no segments, unless pieces are shorter. Of this length both ways take the same time.
+    static let longestWhole = 1 << 11
 
     init(communicator: Communicator, plan: ReductionPlan, pieceCount: Int, depth: Int) {
         let rank = communicator.rank, ranks = communicator.count
@@ -49,7 +54,8 @@ final class SegmentExchange: ReductionAlgorithm {
             .sorted { ((plan.blocks[$0].rank - rank + ranks) % ranks, $0) < ((plan.blocks[$1].rank - rank + ranks) % ranks, $1) }
         ownBlocks = plan.blocks.count - foreign.count
         firstOwn = plan.blocks.firstIndex { $0.rank == rank }!
-        let affordable = Self.largestScratch / (depth * max(1, foreign.count))
+        // The same on all ranks, whatever their parts.
+        let affordable = Self.largestScratch / (depth * plan.blocks.count)
         self.pieceCount = min(pieceCount, max(Self.shortestPiece, affordable))
         received = .allocate(capacity: depth * foreign.count * self.pieceCount)
         received.initialize(repeating: 0, count: depth * foreign.count * self.pieceCount)
@@ -65,10 +71,14 @@ final class SegmentExchange: ReductionAlgorithm {
 
     var bytesSent: Int { transfers.bytesSent }
 
-    func elementsSent(by rank: Int, length: Int) -> Int {
+    func bytesSent(by rank: Int, length: Int) -> Int {
+        let blocks = plan.blocks(of: rank).count
+        if isWhole(0..<length) { return blocks * (plan.ranks - 1) * length * MemoryLayout<Float>.stride }
         let segment = Self.segment(of: rank, among: plan.ranks, in: 0..<length).count
-        return plan.blocks(of: rank).count * (length - segment) + (plan.ranks - 1) * segment
+        return (blocks * (length - segment) + (plan.ranks - 1) * segment) * MemoryLayout<Float>.stride
     }
+
+    private func isWhole(_ range: Range<Int>) -> Bool { range.count <= min(Self.longestWhole, pieceCount) }
 
     func enqueue(_ gradient: PendingGradient) {
         if !gradient.range.isEmpty { pending.append(gradient) }
@@ -83,6 +93,8 @@ final class SegmentExchange: ReductionAlgorithm {
             guard shared.number < started.number else { break }
             if !isSummed {
                 guard try transfers.test(receiveSlots(shared)) else { return false }
+                // Of a short range the own blocks are sent whole, and the sum is made in their place.
+                if isWhole(pending[shared.gradient].range), try !transfers.test(sendSlots(shared)) { return false }
                 sum(shared)
                 isSummed = true
             }
@@ -101,7 +113,7 @@ final class SegmentExchange: ReductionAlgorithm {
 
     private func following(_ piece: Piece) -> Piece {
         let range = pending[piece.gradient].range, ranks = communicator.count
-        let longest = (range.count + ranks - 1) / ranks
+        let longest = isWhole(range) ? range.count : (range.count + ranks - 1) / ranks
         let pieces = (longest + pieceCount - 1) / pieceCount
         return piece.index + 1 < pieces
             ? Piece(gradient: piece.gradient, index: piece.index + 1, number: piece.number + 1)
@@ -114,7 +126,9 @@ final class SegmentExchange: ReductionAlgorithm {
     }
 
     private func part(_ piece: Piece, of rank: Int) -> Range<Int> {
-        let segment = Self.segment(of: rank, among: communicator.count, in: pending[piece.gradient].range)
+        let range = pending[piece.gradient].range
+        if isWhole(range) { return range }
+        let segment = Self.segment(of: rank, among: communicator.count, in: range)
         let start = min(segment.lowerBound + piece.index * pieceCount, segment.upperBound)
         return start..<min(start + pieceCount, segment.upperBound)
     }
@@ -175,8 +189,10 @@ final class SegmentExchange: ReductionAlgorithm {
     }
 
     /// Starts to give every rank the totals of one piece of the own segment, and to receive those of the others.
+    /// With no segments every rank has them.
     private func shareTotals(_ piece: Piece) throws(MPIError) {
         let rank = communicator.rank, ranks = communicator.count, buffers = pending[piece.gradient].buffers
+        if isWhole(pending[piece.gradient].range) { return }
         let own = part(piece, of: rank)
         var slot = totalSlots(piece).lowerBound
         for distance in 1..<max(ranks, 1) {

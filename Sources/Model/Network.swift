@@ -37,23 +37,24 @@ public final class Network {
 
     let graph: Graph
     let steps: [Step]
-    private let blocks: [Range<Int>]
+    /// As `steps`, for micro-batches with one sample fewer than the activations have room for; empty if there are none.
+    private let shorterSteps: [Step]
     private let split: @Sendable (Range<Int>) -> Int
-    /// The planar images of the local batch where only one sample is in the activations at a time (`MemoryMode.low`); empty otherwise.
+    /// The parts of the local batch that go through the network one after the other; a single one unless memory is to be saved.
+    private let microBatches: [MicroBatch]
+    /// The planar images of the local batch, if the activations have no room for all of it; empty otherwise.
     private let images: Arena
-    private let isSequential: Bool
-    /// Which sample's forward pass is in the activations.
-    private var held: Int?
     private var pass: Pass?
-    private var lossScale: Float = 0
     private let layerRanges: [Range<Int>]
     private let activations: Arena
     private let gradients: Arena
     private let scratch: Arena
     private let targets: Arena
-    private let partialSums: UnsafeMutablePointer<Float>
+    /// Partial sums of one layer's gradient over the samples of a node.
+    private let sampleSums: UnsafeMutablePointer<Float>
+    /// Partial sums of all gradients over nodes of a block.
+    private let nodeSums: UnsafeMutablePointer<Float>
     private let lossRows: UnsafeMutableBufferPointer<BinaryCrossEntropy.Sums>
-    private let outputGradient: Tensor?
 
     /// Plans the network whose output is `output`.
     ///
@@ -65,20 +66,23 @@ public final class Network {
     ///   - average: the parameters to use instead of those of `shared`: a moving average of them.
     ///   - convolution: how convolutions are computed.
     ///   - memory: what is kept in memory while training.
+    ///   - accumulation: into how many parts the local batch is divided, of which one is in memory at a time, while training; `memory` may
+    ///     ask for more.
     public init(
         _ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil, average: ParameterMemory? = nil,
-        convolution: ConvolutionMethod = .automatic, memory: MemoryMode = .fast
+        convolution: ConvolutionMethod = .automatic, memory: MemoryMode = .fast, accumulation: Int = 1
     ) {
+        precondition(accumulation > 0, "Network: a batch in \(accumulation) parts")
         let training: Bool
         switch purpose {
         case .training(let blocks, let split):
             training = true
-            self.blocks = blocks
             self.split = split
             batch = blocks.map(\.count).reduce(0, +)
+            microBatches = MicroBatch.plan(blocks: blocks, count: memory == .low ? batch : accumulation, split: split)
         case .inference(let batch):
             training = false
-            blocks = []
+            microBatches = []
             split = { $0.lowerBound + 1 }
             self.batch = batch
         }
@@ -121,39 +125,44 @@ public final class Network {
         }
 
         let parameterBase = parameterMemory.pointer
-        isSequential = training && memory == .low && batch > 1
-        let isSequential = isSequential
-        let plan = NetworkPlan(graph, batch: isSequential ? 1 : batch, training: training)
-        images = Arena(count: isSequential ? batch * inputShape.channels * inputShape.height * inputShape.width : 0)
+        let microBatches = self.microBatches, room = microBatches.map(\.samples.count).max() ?? batch
+        let plan = NetworkPlan(graph, batch: room, training: training)
+        images = Arena(count: room < batch ? batch * inputShape.channels * inputShape.height * inputShape.width : 0)
         activations = Arena(count: plan.memory.count)
         let base = activations.pointer
-        gradients = Arena(count: training ? blocks.count * end : 0)
+        let nodes = microBatches.flatMap(\.nodes)
+        gradients = Arena(count: nodes.isEmpty ? 0 : (nodes.last!.block + 1) * end)
         targets = Arena(count: training ? batch * output.shape.height * output.shape.width : 0)
         let split = self.split
-        let levels = blocks.map { isSequential ? Network.depth($0, split) : NetworkPlan.depth($0, split) }.max() ?? 0
-        let outputGradient = plan.gradient(of: graph.nodes.count - 1, in: base)
-        self.outputGradient = outputGradient
         losses = Array(repeating: .init(), count: training ? batch : 0)
         lossRows = .allocate(capacity: training ? output.shape.height : 0)
 
-        var steps: [Step] = []
-        var scratchCount = 0, drawing = 0
-        for (i, node) in graph.nodes.enumerated() {
-            if node.layer is Dropout2D { drawing += 1 }
-            let step = Step(
-                inputs: graph.inputs[i].map { plan.value(of: $0, in: base) }, output: plan.value(of: i, in: base),
-                inputShapes: node.inputs.map(\.shape), outputGradient: plan.gradient(of: i, in: base),
-                inputGradients: plan.inputGradients(of: i, in: base),
-                parameters: layerRanges[i].isEmpty ? nil : parameterBase + layerRanges[i].lowerBound,
-                parameterOffsets: parameterOffsets[i], ordinal: drawing, convolution: convolution)
-            scratchCount = max(scratchCount, node.layer.scratchCount(step, on: device))
-            steps.append(step)
+        func makeSteps(samples: Int) -> [Step] {
+            var drawing = 0
+            return graph.nodes.enumerated().map { i, node in
+                if node.layer is Dropout2D { drawing += 1 }
+                return Step(
+                    inputs: graph.inputs[i].map { plan.value(of: $0, samples: samples, in: base) },
+                    output: plan.value(of: i, samples: samples, in: base), inputShapes: node.inputs.map(\.shape),
+                    outputGradient: plan.gradient(of: i, samples: samples, in: base),
+                    inputGradients: plan.inputGradients(of: i, samples: samples, in: base),
+                    parameters: layerRanges[i].isEmpty ? nil : parameterBase + layerRanges[i].lowerBound,
+                    parameterOffsets: parameterOffsets[i], ordinal: drawing, convolution: convolution)
+            }
         }
+        var steps = makeSteps(samples: room)
+        var shorterSteps = microBatches.contains { $0.samples.count < room } ? makeSteps(samples: room - 1) : []
+        var scratchCount = zip(graph.nodes, steps).map { $0.layer.scratchCount($1, on: device) }.max() ?? 0
+        scratchCount = max(scratchCount, zip(graph.nodes, shorterSteps).map { $0.layer.scratchCount($1, on: device) }.max() ?? 0)
         scratchCount = (scratchCount + 15) / 16 * 16
-        scratch = Arena(count: scratchCount + levels * (isSequential ? end : largestLayer))
-        partialSums = scratch.pointer + scratchCount
+        let sampleLevels = nodes.map { NetworkPlan.depth($0.range, split) }.max() ?? 0, nodeLevels = nodes.map(\.level).max() ?? 0
+        scratch = Arena(count: scratchCount + sampleLevels * largestLayer + nodeLevels * end)
+        sampleSums = scratch.pointer + scratchCount
+        nodeSums = sampleSums + sampleLevels * largestLayer
         for i in steps.indices { steps[i].scratch = scratch.pointer }
+        for i in shorterSteps.indices { shorterSteps[i].scratch = scratch.pointer }
         self.steps = steps
+        self.shorterSteps = shorterSteps
     }
 
     deinit { lossRows.deallocate() }
@@ -176,12 +185,14 @@ public final class Network {
 
     // MARK: Data in and out
 
+    /// Whether the activations have no room for the local batch.
+    private var isDivided: Bool { microBatches.count > 1 }
+
     /// Copies one image, planar `[channels][height][width]`, into sample `sample` of the input.
     public func setInput(sample: Int, _ planar: UnsafePointer<Float>) {
-        if isSequential {
+        if isDivided {
             let count = inputShape.channels * inputShape.height * inputShape.width
             (images.pointer + sample * count).update(from: planar, count: count)
-            held = nil
         } else {
             inputShape.layout.pack(planar, into: steps[0].output.sample(sample))
         }
@@ -196,13 +207,13 @@ public final class Network {
 
     /// Logits of sample `sample`, planar.
     public func logits(sample: Int, into result: UnsafeMutablePointer<Float>) {
-        precondition(!isSequential, "Network: logits of a network that holds one sample at a time")
+        precondition(!isDivided, "Network: logits of a network that holds a part of the batch at a time")
         outputShape.layout.unpack(steps[steps.count - 1].output.sample(sample), into: result)
     }
 
     /// Probabilities of the foreground of sample `sample`, `[height][width]`.
     public func probabilities(sample: Int, into result: UnsafeMutablePointer<Float>) {
-        precondition(!isSequential, "Network: probabilities of a network that holds one sample at a time")
+        precondition(!isDivided, "Network: probabilities of a network that holds a part of the batch at a time")
         BinaryCrossEntropy.probabilities(steps[steps.count - 1].output.sample(sample), into: result)
     }
 
@@ -211,16 +222,11 @@ public final class Network {
     /// Computes the output. `firstPosition` is the first local sample's position in the global stream (dropout depends on it).
     public func forward(training: Bool = false, seed: UInt64 = 0, firstPosition: Int = 0) {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
-        if isSequential {
-            // Each sample's pass is made when its loss is asked for.
-            self.pass = pass
-            held = nil
-        } else {
-            run(pass)
-        }
+        // A part of the batch goes forward where its loss is asked for.
+        if isDivided { self.pass = pass } else { forward(steps, pass) }
     }
 
-    private func run(_ pass: Pass) {
+    private func forward(_ steps: [Step], _ pass: Pass) {
         profile?.begin()
         for i in steps.indices {
             graph.nodes[i].layer.forward(steps[i], pass)
@@ -230,31 +236,33 @@ public final class Network {
 
     /// Computes binary cross-entropy and accuracy of each sample into `losses`, and the gradient of the logits times `scale`
     /// (1 / (global batch · pixels) makes the sum over all ranks the gradient of the mean loss).
+    ///
+    /// Of a batch that is divided, all parts but the last go backward here too, as their activations make room for the next.
     public func evaluateLoss(scale: Float) {
-        lossScale = scale
-        for sample in 0..<batch {
-            if isSequential { forward(sample: sample, pass!) }
-            losses[sample] = evaluateLoss(sample: sample)
+        for (number, part) in microBatches.enumerated() {
+            let steps = steps(of: part)
+            if isDivided {
+                for (place, sample) in part.samples.enumerated() {
+                    let image = images.pointer + sample * inputShape.channels * inputShape.height * inputShape.width
+                    inputShape.layout.pack(image, into: steps[0].output.sample(place))
+                }
+                forward(steps, pass!.at(part.samples.lowerBound))
+            }
+            profile?.begin()
+            for (place, sample) in part.samples.enumerated() {
+                losses[sample] = BinaryCrossEntropy.evaluate(
+                    on: device, logits: steps[steps.count - 1].output.sample(place), target: target(sample: sample).baseAddress!,
+                    gradient: steps[steps.count - 1].outputGradient!.sample(place), scale: scale, rows: lossRows.baseAddress!)
+            }
+            if graph.isRectified[steps.count - 1], let gradient = steps[steps.count - 1].outputGradient {
+                Elementwise.copy(on: device, gradient, to: gradient, mask: steps[steps.count - 1].output)
+            }
+            profile?.addLoss()
+            if number < microBatches.count - 1 { backward(part, pass!) { _ in } }
         }
-        if !isSequential { maskOutputGradient() }
     }
 
-    private func evaluateLoss(sample: Int) -> BinaryCrossEntropy.Sums {
-        profile?.begin()
-        defer { profile?.addLoss() }
-        let place = isSequential ? 0 : sample
-        return BinaryCrossEntropy.evaluate(
-            on: device, logits: steps[steps.count - 1].output.sample(place), target: target(sample: sample).baseAddress!,
-            gradient: outputGradient!.sample(place), scale: lossScale, rows: lossRows.baseAddress!)
-    }
-
-    private func maskOutputGradient() {
-        profile?.begin()
-        if graph.isRectified[steps.count - 1] {
-            Elementwise.copy(on: device, outputGradient!, to: outputGradient!, mask: steps[steps.count - 1].output)
-        }
-        profile?.addLoss()
-    }
+    private func steps(of part: MicroBatch) -> [Step] { part.samples.count == steps[0].output.shape.batch ? steps : shorterSteps }
 
     /// Computes the gradients of all parameters from the gradient that `evaluateLoss` left, each block of samples summed
     /// along the tree into its own buffer. Calls `finished` with each range of the buffers that has become final: they
@@ -263,20 +271,16 @@ public final class Network {
         training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0, finished: (Range<Int>) throws -> Void
     ) rethrows {
         let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
-        if isSequential {
-            for b in blocks.indices.reversed() { sumGradients(pass, blocks[b], into: gradients.pointer + b * arenaCount, level: 0) }
-            for range in layerRanges.reversed() where !range.isEmpty { try finished(range) }
-            return
-        }
+        try backward(microBatches[microBatches.count - 1], pass, finished: finished)
+    }
+
+    private func backward(_ part: MicroBatch, _ pass: Pass, finished: (Range<Int>) throws -> Void) rethrows {
+        let steps = steps(of: part), pass = pass.at(part.samples.lowerBound)
         for i in steps.indices.reversed() where graph.needsGradient[i] {
             let layer = graph.nodes[i].layer, range = layerRanges[i]
             profile?.begin()
             if !range.isEmpty {
-                for (b, block) in blocks.enumerated() {
-                    sumGradients(
-                        i, pass, block, into: gradients.pointer + b * arenaCount + range.lowerBound, count: range.count,
-                        level: 0)
-                }
+                for node in part.nodes { sumGradients(i, steps[i], pass, part, node) }
                 try finished(range)
                 profile?.begin()
             }
@@ -290,65 +294,38 @@ public final class Network {
         backward(training: training, seed: seed, firstPosition: firstPosition) { _ in }
     }
 
-    /// The parameter gradient of layer `i` over the samples at global positions `range`, summed along the canonical tree.
-    private func sumGradients(
-        _ i: Int, _ pass: Pass, _ range: Range<Int>, into result: UnsafeMutablePointer<Float>, count: Int, level: Int
+    /// The gradient of layer `i` over a node of the tree, and its addition to the partial sums that wait for it.
+    private func sumGradients(_ i: Int, _ step: Step, _ pass: Pass, _ part: MicroBatch, _ node: MicroBatch.Node) {
+        let range = layerRanges[i], first = gradients.pointer + node.block * arenaCount
+        /// The partial sum at a place of the block's stack.
+        func sum(_ level: Int) -> UnsafeMutablePointer<Float> {
+            (level == 0 ? first : nodeSums + (level - 1) * arenaCount) + range.lowerBound
+        }
+        let offset = part.nodes[0].range.lowerBound
+        sumSamples(i, step, pass, node.range, offset, into: sum(node.level), count: range.count, level: 0)
+        for addition in 0..<node.additions {
+            let level = node.level - addition
+            Elementwise.add(on: device, sum(level), to: sum(level - 1), count: range.count)
+            profile?.add(.gradientSum, layer: i)
+        }
+    }
+
+    /// The gradient of layer `i` over the samples at global positions `range`, summed along the tree; the one at `offset` is the first of
+    /// those in the activations.
+    private func sumSamples(
+        _ i: Int, _ step: Step, _ pass: Pass, _ range: Range<Int>, _ offset: Int, into result: UnsafeMutablePointer<Float>, count: Int,
+        level: Int
     ) {
         if range.count == 1 {
-            graph.nodes[i].layer.parameterGradient(steps[i], pass, sample: range.lowerBound - blocks[0].lowerBound, into: result)
+            graph.nodes[i].layer.parameterGradient(step, pass, sample: range.lowerBound - offset, into: result)
             profile?.add(.parameterGradient, layer: i)
             return
         }
-        let middle = split(range), right = partialSums + level * count
-        sumGradients(i, pass, range.lowerBound..<middle, into: result, count: count, level: level)
-        sumGradients(i, pass, middle..<range.upperBound, into: right, count: count, level: level + 1)
+        let middle = split(range), right = sampleSums + level * count
+        sumSamples(i, step, pass, range.lowerBound..<middle, offset, into: result, count: count, level: level)
+        sumSamples(i, step, pass, middle..<range.upperBound, offset, into: right, count: count, level: level + 1)
         Elementwise.add(on: device, right, to: result, count: count)
         profile?.add(.gradientSum, layer: i)
-    }
-
-    // MARK: One sample at a time
-
-    /// The forward pass of sample `sample` of the local batch, if it is not in the activations already.
-    private func forward(sample: Int, _ pass: Pass) {
-        if held == sample { return }
-        let count = inputShape.channels * inputShape.height * inputShape.width
-        inputShape.layout.pack(images.pointer + sample * count, into: steps[0].output.sample(0))
-        run(pass.at(sample))
-        held = sample
-    }
-
-    /// The gradient of all parameters of the samples at global positions `range`, summed along the canonical tree. The right branch
-    /// goes first: the last sample's forward pass is still there.
-    private func sumGradients(_ pass: Pass, _ range: Range<Int>, into result: UnsafeMutablePointer<Float>, level: Int) {
-        if range.count == 1 {
-            let sample = range.lowerBound - blocks[0].lowerBound
-            forward(sample: sample, pass)
-            _ = evaluateLoss(sample: sample)
-            maskOutputGradient()
-            held = nil  // the gradients may take the place of activations
-            for i in steps.indices.reversed() where graph.needsGradient[i] {
-                let layer = graph.nodes[i].layer
-                profile?.begin()
-                if !layerRanges[i].isEmpty {
-                    layer.parameterGradient(steps[i], pass.at(sample), sample: 0, into: result + layerRanges[i].lowerBound)
-                    profile?.add(.parameterGradient, layer: i)
-                }
-                layer.inputGradient(steps[i], pass.at(sample))
-                profile?.add(.inputGradient, layer: i)
-            }
-            return
-        }
-        let middle = split(range), left = partialSums + level * arenaCount
-        sumGradients(pass, middle..<range.upperBound, into: result, level: level)
-        sumGradients(pass, range.lowerBound..<middle, into: left, level: level + 1)
-        Elementwise.add(on: device, left, to: result, count: arenaCount)
-    }
-
-    /// Partial sums that are alive at once in `sumGradients` above.
-    private static func depth(_ range: Range<Int>, _ split: (Range<Int>) -> Int) -> Int {
-        if range.count <= 1 { return 0 }
-        let middle = split(range)
-        return max(depth(middle..<range.upperBound, split), 1 + depth(range.lowerBound..<middle, split))
     }
 }
 

@@ -92,28 +92,34 @@ struct NetworkPlan {
         memory = MemoryPlan(requests)
     }
 
-    private func tensor(_ view: View, _ i: Int, _ arena: UnsafeMutablePointer<Float>) -> Tensor {
-        let shape = graph.nodes[i].shape.tensorShape(batch: batch)
+    private func tensor(_ view: View, _ i: Int, _ samples: Int, _ arena: UnsafeMutablePointer<Float>) -> Tensor {
+        precondition((1...batch).contains(samples), "NetworkPlan: \(samples) samples where there is room for \(batch)")
+        let shape = graph.nodes[i].shape.tensorShape(batch: samples)
         return Tensor(
             arena + memory.offsets[view.request] + view.firstBlock * shape.pixels * 16, shape,
             sampleStride: view.bufferBlocks * shape.pixels * 16)
     }
 
-    func value(of i: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor { tensor(values[i], i, arena) }
+    /// The value of node i for the first `samples` samples that there is room for.
+    func value(of i: Int, samples: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor { tensor(values[i], i, samples, arena) }
 
-    func gradient(of i: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor? { gradients[i].map { tensor($0, i, arena) } }
+    /// Its gradient, if it has one.
+    func gradient(of i: Int, samples: Int, in arena: UnsafeMutablePointer<Float>) -> Tensor? {
+        gradients[i].map { tensor($0, i, samples, arena) }
+    }
 
     /// Where node i's inputs take their gradients. Consumers apply the ReLU of the node they use. Where a concatenation is
     /// not rectified as a whole, its rectified parts are masked when its turn comes.
-    func inputGradients(of i: Int, in arena: UnsafeMutablePointer<Float>) -> [InputGradient?] {
+    func inputGradients(of i: Int, samples: Int, in arena: UnsafeMutablePointer<Float>) -> [InputGradient?] {
         graph.inputs[i].enumerated().map { k, source in
-            guard let target = gradient(of: source, in: arena) else { return nil }
+            guard let target = gradient(of: source, samples: samples, in: arena) else { return nil }
             let isPlaced =
                 inPlace[source] && graph.consumers[source].last == i && graph.nodes[i].layer is Concatenate
                 && graph.inputs[i].firstIndex(of: source) == k
             let masks = graph.isRectified[source] && !(isPlaced && graph.isRectified[i])
             return InputGradient(
-                tensor: target, accumulate: accumulates[i][k], mask: masks ? value(of: source, in: arena) : nil, inPlace: isPlaced)
+                tensor: target, accumulate: accumulates[i][k], mask: masks ? value(of: source, samples: samples, in: arena) : nil,
+                inPlace: isPlaced)
         }
     }
 

@@ -1,16 +1,20 @@
+import DataParallel
 import Kernels
 import Model
 
 /// The names of all architectures. Not where it is used, because there `Node` is YAML's.
 let architectureNames = Architecture.all.map(\.name)
-/// The values of --convolution and --memory.
+/// The values of --convolution, --memory and --reduction.
 let convolutionMethods = ConvolutionMethod.allCases.map(\.rawValue), memoryModes = MemoryMode.allCases.map(\.rawValue)
+let reductionMethods = ReductionMethod.allCases.map(\.rawValue)
 
 extension TrainingConfiguration {
     /// `convolution` as the kernels take it; the options' table lets no other value in.
     package var convolutionMethod: ConvolutionMethod { ConvolutionMethod(rawValue: convolution)! }
     /// `memory` as a network takes it.
     package var memoryMode: MemoryMode { MemoryMode(rawValue: memory)! }
+    /// `reduction` as a reducer takes it.
+    package var reductionMethod: ReductionMethod { ReductionMethod(rawValue: reduction)! }
 }
 
 extension Network {

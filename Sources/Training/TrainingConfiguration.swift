@@ -1,3 +1,4 @@
+import DataParallel
 import Foundation
 import Imaging
 import Kernels
@@ -104,6 +105,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var convolution = ConvolutionMethod.automatic.rawValue
     /// What is kept in memory: a `MemoryMode`.
     public var memory = MemoryMode.fast.rawValue
+    /// Parts that a rank's share of the batch is worked in, one after the other.
+    public var accumulate = 1
+    /// How gradients are summed over the ranks: a `ReductionMethod`.
+    public var reduction = ReductionMethod.reproducible.rawValue
     /// Threads of each rank; `nil` is worked out from the affinity mask.
     public var threads: Int?
     /// Gradients, in MiB, that leave together while backward still runs, at least.
@@ -161,6 +166,16 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         }
         try validateCrop()
         try validateOptimization()
+        try validateAccumulation()
+    }
+
+    /// Whether the batch can be worked in parts. What mixes the samples of a batch, as batch norm does, has no place here: a part cannot
+    /// know the others' statistics.
+    private func validateAccumulation() throws {
+        if accumulate > batchSize {
+            throw TrainingError(
+                .usage, "--accumulate \(accumulate): a batch of \(batchSize) has no more than \(batchSize) parts of a sample each")
+        }
     }
 
     /// Whether the poolings divide the crop.

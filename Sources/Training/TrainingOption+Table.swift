@@ -135,7 +135,15 @@ extension TrainingOption {
             "Convolutions by the fastest algorithm for each shape, or directly: slower by far, to compare with."),
         choice(
             "memory", \.memory, { memoryModes }, decidesBits: false,
-            "low: keep the activations of one sample of a rank's batch instead of all; forward is computed twice."),
+            "low: keep the activations of one sample of a rank's batch instead of all, as --accumulate does with a part for each sample."),
+        integer(
+            "accumulate", \.accumulate, 1...65_536,
+            "Parts that each rank's share of the batch is worked in, one after the other, so that only one takes memory; the result does not depend on it."
+        ),
+        choice(
+            "reduction", \.reduction, { reductionMethods },
+            "How gradients are summed over the ranks. reproducible: the same bits at any number of ranks. fast: by MPI's allreduce; fast-bf16: sent as bfloat16, half the bytes; neither promises the bits."
+        ),
         TrainingOption(
             name: "threads", placeholder: "auto|N",
             explanation: "Threads of each rank; auto: the cores of its affinity mask, shared with the ranks that have the same.",

@@ -36,16 +36,17 @@ package final class TrainingStep {
         self.local = local
         network = try communicator.agree("building the network") {
             let graph = try Network.graph(configuration, channels: channels, height: height, width: width)
-            let blocks = BatchTree.blocks(of: local, in: configuration.batchSize)
+            let blocks = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
             return Network(
                 graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
-                convolution: configuration.convolutionMethod, memory: configuration.memoryMode)
+                convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate)
         }
         optimizer = configuration.makeOptimizer(count: network.arenaCount)
         average = configuration.makeAverage(count: network.arenaCount)
         learningRates = configuration.learningRates
         check = BufferCheck(count: network.arenaCount)
-        reducer = try GradientReducer(communicator: communicator, batch: configuration.batchSize, count: network.arenaCount)
+        reducer = try GradientReducer(
+            communicator: communicator, batch: configuration.batchSize, count: network.arenaCount, method: configuration.reductionMethod)
         backward = OverlappedBackward(network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
     }
@@ -96,7 +97,7 @@ package final class TrainingStep {
 package struct StepClock {
     /// Waiting for samples.
     package var inputWait = 0.0
-    /// Forward with the loss.
+    /// Forward with the loss; of a batch that is worked in parts, also backward of all but the last.
     package var forward = 0.0
     /// Backward.
     package var backward = 0.0

@@ -43,6 +43,8 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: .benchmark("batch-size", "the number of ranks")) var batchSize: String?
     @Option(help: .benchmark("convolution")) var convolution: String?
     @Option(help: .benchmark("memory")) var memory: String?
+    @Option(help: .benchmark("accumulate")) var accumulate: String?
+    @Option(help: .benchmark("reduction")) var reduction: String?
     @Option(help: .benchmark("bucket-mib")) var bucketMib: String?
     @Option(help: .benchmark("threads")) var threads: String?
     @Option(help: .benchmark("seed")) var seed: String?

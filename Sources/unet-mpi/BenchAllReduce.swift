@@ -6,14 +6,15 @@ import DataParallel
 struct BenchAllReduce: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "allreduce",
-        abstract: "Times the sum of gradients over the ranks beside MPI's own.",
+        abstract: "Times the three sums of gradients over the ranks, beside MPI_Allreduce.",
         discussion: """
             mpirun -np 4 unet-mpi bench allreduce
             mpirun --hostfile hosts -np 4 --map-by ppr:1:node unet-mpi bench allreduce --sizes 64KiB,16MiB --json
 
-            The sum that train makes has the same bits at any number of ranks; MPI_Allreduce promises none. Both work on the same buffers \
-            in turns, after their results were checked. The bus bandwidth is 2 (n - 1) / n times the size over the time: what each rank at \
-            least sends and receives.
+            The three ways of train --reduction, and MPI_Allreduce beside them, work on the same buffers in turns, after their results were \
+            checked: the reproducible sum to the bit, which is the same at any number of ranks; fast, MPI's own nonblocking sum, to its \
+            rounding; fast-bf16, which sends half the bytes, to 2/256 of the sum of the magnitudes. The bus bandwidth is 2 (n - 1) / n \
+            times the size over the time: what each rank at least sends and receives in single precision.
             """)
 
     @Option(

@@ -77,6 +77,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("keep")) var keep: String?
     @Option(help: .training("convolution")) var convolution: String?
     @Option(help: .training("memory")) var memory: String?
+    @Option(help: .training("accumulate")) var accumulate: String?
+    @Option(help: .training("reduction")) var reduction: String?
     @Option(help: .training("threads")) var threads: String?
     @Option(help: .training("bucket-mib")) var bucketMib: String?
     @Option(help: .training("resume")) var resume: String?

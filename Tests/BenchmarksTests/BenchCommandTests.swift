@@ -156,8 +156,8 @@ import Training
         let results = try #require(object["results"] as? [[String: Any]])
         #expect(results.map { $0["bytes"] as? Int } == [4, 1024, 1 << 20])
         for result in results {
-            #expect(Set(result.keys) == ["bytes", "reproducible", "mpi"])
-            for key in ["reproducible", "mpi"] {
+            #expect(Set(result.keys) == ["bytes", "reproducible", "fast", "fast_bf16", "mpi"])
+            for key in ["reproducible", "fast", "fast_bf16", "mpi"] {
                 let times = try #require(result[key] as? [String: Double])
                 // 2 (n - 1) / n is 1 for two ranks.
                 #expect(abs(times["bus_gb_s"]! * times["median_s"]! * 1e9 / Double(result["bytes"] as! Int) - 1) < 1e-9)
@@ -203,7 +203,9 @@ import Training
             let text = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             #expect(run.status == 0 && text.contains("unet-mpi bench \(command) --"), "\(run)")
             for name in [
-                "architecture", "base-channels", "depth", "dropout", "crop", "batch-size", "convolution", "memory", "threads", "seed",
+                "architecture", "base-channels", "depth", "dropout", "crop", "batch-size", "convolution", "memory", "accumulate",
+                "reduction",
+                "threads", "seed",
             ] {
                 let option = try #require(TrainingOption.all.first { $0.name == name })
                 #expect(text.contains("--\(name) <\(option.placeholder)> \(option.explanation)"), "\(name): \(text)")

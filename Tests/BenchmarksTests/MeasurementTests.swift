@@ -1,4 +1,5 @@
 import Benchmarks
+import DataParallel
 import Foundation
 import Testing
 
@@ -27,14 +28,30 @@ import Testing
         }
     }
 
+    /// What is wrong in the last bit is wrong where the bits are promised; elsewhere the error that is allowed is that of the method.
     @Test func wrongSums() throws {
         let sums = UnsafeMutableBufferPointer<Float>.allocate(capacity: 40)
         defer { sums.deallocate() }
-        for i in 0..<40 { sums[i] = AllReduceBenchmark.value(i, rank: 0) + AllReduceBenchmark.value(i, rank: 1) }
-        try AllReduceBenchmark.check(sums, "a sum", ranks: 2)
-        sums[39] += 1
-        let error = #expect(throws: BenchmarkError.self) { try AllReduceBenchmark.check(sums, "a sum", ranks: 2) }
-        #expect(error?.exitStatus == 70 && error?.description.contains("a sum of 160 bytes: element 39 is") == true, "\(error as Any)")
+        func values(_ ranks: Int) -> [[Float]] { (0..<40).map { i in (0..<ranks).map { AllReduceBenchmark.value(i, rank: $0) } } }
+        func refusal(_ method: ReductionMethod, _ ranks: Int) -> BenchmarkError? {
+            do {
+                try AllReduceBenchmark.check(sums, method, ranks: ranks)
+                return nil
+            } catch { return error as? BenchmarkError }
+        }
+        for (i, value) in values(3).enumerated() { sums[i] = (value[0] + value[1]) + value[2] }
+        for method in ReductionMethod.allCases { #expect(refusal(method, 3) == nil) }
+        for (i, value) in values(3).enumerated() { sums[i] = value[0] + (value[1] + value[2]) }
+        #expect(refusal(.reproducible, 3) != nil && refusal(.fast, 3) == nil && refusal(.fastBF16, 3) == nil)
+        let magnitudes = values(3).map { $0.map(abs).reduce(0, +) }
+        for i in 0..<40 { sums[i] += magnitudes[i] / 256 }
+        #expect(refusal(.fast, 3) != nil && refusal(.fastBF16, 3) == nil)
+        sums[39] += magnitudes[39] / 64
+        let error = refusal(.fastBF16, 3)
+        #expect(
+            error?.exitStatus == 70 && error?.description.contains("fast-bf16 of 160 bytes: element 39 is") == true, "\(error as Any)")
+        sums[39] = .nan
+        #expect(refusal(.fastBF16, 3) != nil)
     }
 
     /// The peak follows what is used, and begins anew. Other tests use memory at the same time, but not so much.

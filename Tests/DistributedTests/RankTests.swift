@@ -6,7 +6,8 @@ import Testing
 @Suite(.serialized)
 struct RankTests {
     @Test(
-        arguments: ["collectives", "messages", "agree", "placement", "reduction", "samples", "allocation"], [1, 2, 3, 4, 8])
+        arguments: ["collectives", "messages", "agree", "placement", "reduction", "reduction-fast", "samples", "allocation"],
+        [1, 2, 3, 4, 8])
     func holds(check: String, ranks: Int) throws {
         let run = try ProgramRun.run("mpi-checks", [check], ranks: ranks)
         #expect(run.status == 0, "\(run)")
@@ -15,6 +16,12 @@ struct RankTests {
     @Test("The full U-Net's gradient", arguments: [2, 3])
     func reducesFullGradient(ranks: Int) throws {
         let run = try ProgramRun.run("mpi-checks", ["reduction-full"], ranks: ranks)
+        #expect(run.status == 0, "\(run)")
+    }
+
+    @Test("Many blocks, more of them on one rank than on another", arguments: [2, 3])
+    func reducesManyBlocks(ranks: Int) throws {
+        let run = try ProgramRun.run("mpi-checks", ["reduction-many"], ranks: ranks)
         #expect(run.status == 0, "\(run)")
     }
 

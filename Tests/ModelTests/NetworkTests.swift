@@ -67,12 +67,15 @@ import Testing
     }
 
     /// Gradient bits of a global batch, computed as `parts` with their blocks and summed along the tree here.
-    static func gradientBits(parts: [[Range<Int>]], threads: Int, batch: Int, memory: MemoryMode = .fast) throws -> [UInt32] {
+    static func gradientBits(
+        parts: [[Range<Int>]], threads: Int, batch: Int, memory: MemoryMode = .fast, accumulation: Int = 1
+    ) throws -> [UInt32] {
         var nodes: [Range<Int>: [Float]] = [:]
         let images = testNumbers(batch * 32 * 32, seed: 4), labels = testLabels(batch * 32 * 32, seed: 5)
         for blocks in parts {
             let network = Network(
-                try unetNode(), purpose: .training(blocks: blocks, split: treeSplit), device: Device(threads: threads), memory: memory)
+                try unetNode(), purpose: .training(blocks: blocks, split: treeSplit), device: Device(threads: threads), memory: memory,
+                accumulation: accumulation)
             network.randomizeParameters(seed: 9)
             let range = blocks.first!.lowerBound..<blocks.last!.upperBound
             network.fill(
@@ -108,6 +111,26 @@ import Testing
         let six = try Self.gradientBits(parts: [[0..<4, 4..<6]], threads: 1, batch: 6)
         #expect(try Self.gradientBits(parts: [[0..<2, 2..<3], [3..<4, 4..<6]], threads: 2, batch: 6) == six)
         #expect(try Self.gradientBits(parts: [[0..<2], [2..<4], [4..<5], [5..<6]], threads: 1, batch: 6) == six)
+    }
+
+    /// Into however many parts the local batch is divided, along the blocks of the tree or across them: the same bits.
+    @Test func accumulationGivesTheSameBits() throws {
+        for (parts, batch) in [([[0..<4]], 4), ([[0..<4, 4..<6]], 6), ([[0..<2, 2..<3], [3..<4, 4..<6]], 6), ([[0..<8, 8..<11]], 11)] {
+            let expected = try Self.gradientBits(parts: parts, threads: 1, batch: batch)
+            for accumulation in [2, 3, 5, 100] {
+                let bits = try Self.gradientBits(parts: parts, threads: accumulation % 2 + 1, batch: batch, accumulation: accumulation)
+                #expect(bits == expected, "\(parts) in \(accumulation)")
+            }
+        }
+    }
+
+    @Test func accumulationTakesLessMemory() throws {
+        let bytes = try [1, 2, 4, 8].map {
+            Network(
+                try Self.unetNode(64), purpose: .training(blocks: [0..<8], split: treeSplit), device: Device(), accumulation: $0
+            ).memoryBytes
+        }
+        #expect(zip(bytes, bytes.dropFirst()).allSatisfy { $0 > $1 }, "\(bytes)")
     }
 
     /// Holding one sample at a time changes no bit, of the gradients or of the losses, and takes less memory.

@@ -35,10 +35,12 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
     ///   - program: the product's name.
     ///   - arguments: its arguments.
     ///   - ranks: how many under `mpirun`, on this machine however few cores it has; `nil` starts it without a launcher.
+    ///   - cluster: hosts for the ranks to run on, instead of this machine.
     ///   - environment: variables to add to the process's own.
     ///   - timeout: seconds after which it is stopped.
     public static func run(
-        _ program: String, _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:], timeout: Double = 60
+        _ program: String, _ arguments: [String], ranks: Int? = nil, on cluster: VirtualCluster? = nil, environment: [String: String] = [:],
+        timeout: Double = 60
     ) throws -> ProgramRun {
         guard let tests = Bundle.main.executableURL else { throw Failure(description: "the test program does not know where it lies") }
         let executable = tests.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(program)
@@ -47,7 +49,11 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
         }
         var variables = ProcessInfo.processInfo.environment
         let process = Process()
-        if let ranks {
+        if let ranks, let cluster {
+            let command = cluster.launcher(ranks: ranks) + [executable.path] + arguments
+            process.executableURL = URL(fileURLWithPath: command[0])
+            process.arguments = Array(command.dropFirst())
+        } else if let ranks {
             process.executableURL = try find("mpirun")
             process.arguments = ["-n", String(ranks), executable.path] + arguments
             // As --allow-run-as-root, --oversubscribe and --bind-to none, which another MPI's mpirun would not understand.
@@ -61,6 +67,14 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
             variables = variables.filter { name, _ in !launcherPrefixes.contains { name.hasPrefix($0) } }
         }
         process.environment = variables.merging(environment) { $1 }
+        return try wait(for: process, timeout: timeout)
+    }
+
+    /// Runs any command, a path and its arguments, and waits for its end.
+    static func run(command: [String], timeout: Double = 60) throws -> ProgramRun {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
         return try wait(for: process, timeout: timeout)
     }
 

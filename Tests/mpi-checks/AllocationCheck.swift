@@ -46,8 +46,13 @@ func checkAllocation(_ communicator: Communicator) throws {
     for batch in [communicator.count, communicator.count * 2 + 1] {
         let count = 300_000
         let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: communicator.count))
-        for way in [true, false] where plan.isBalanced || !way {
-            let reducer = GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: way)
+        var reducers = [true, false].filter { plan.isBalanced || !$0 }.map {
+            GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: $0)
+        }
+        for method in [ReductionMethod.fast, .fastBF16] {
+            reducers.append(try GradientReducer(communicator: communicator, batch: batch, count: count, method: method))
+        }
+        for reducer in reducers {
             let memory = UnsafeMutablePointer<Float>.allocate(capacity: reducer.blocks.count * count)
             defer { memory.deallocate() }
             memory.initialize(repeating: 1, count: reducer.blocks.count * count)

@@ -10,6 +10,7 @@ func checkCollectives(_ communicator: Communicator) throws {
         try checkType(communicator) { Int($0) }
         try checkType(communicator) { UInt64($0) }
         try checkType(communicator) { Int32($0) }
+        try checkType(communicator) { UInt16($0) }
         try checkType(communicator) { UInt8($0) }
         try communicator.barrier()
     }

@@ -107,7 +107,7 @@ func checkReduction(_ communicator: Communicator) throws {
             let suffixes = [200..<300, 77..<200, 77..<77, 76..<77, 0..<76]
             try standard.check(whole, length: longest, ranges: suffixes)
             for _ in 0..<3 { try standard.check(whole, length: longest, ranges: suffixes, overlapped: true) }
-            for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (1 << 16, 1)] {
+            for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (100, 1), (1 << 16, 1)] {
                 for length in lengths {
                     let reducer = GradientReducer(
                         communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth, isHalving: way)
@@ -127,6 +127,72 @@ func checkReduction(_ communicator: Communicator) throws {
                 GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16), length: length,
                 ranges: [0..<length])
         }
+    }
+}
+
+/// More blocks than a piece of each can wait for in memory, and not the same number on all ranks: they still cut the messages alike.
+func checkManyBlocks(_ communicator: Communicator) throws {
+    let batch = 64 * communicator.count - 1, length = 70_000
+    let partition = try BatchPartition(batch: batch, ranks: communicator.count)
+    let single = (0..<communicator.count).map { partition.range(of: $0).map { $0..<$0 + 1 } }
+    let many = ReductionCase(communicator, batch: batch, plan: ReductionPlan(batch: batch, blocksOfRanks: single), longest: length)
+    let reducer = GradientReducer(communicator: communicator, plan: many.plan, count: length)
+    try many.check(reducer, length: length, ranges: [0..<length])
+}
+
+/// The sums that do not promise the bits: in one piece, in several and in suffixes while the ranks are out of step, all ranks get the same
+/// bits, within the stated error of the exact sum; and infinities and what is not a number arrive.
+func checkFastReduction(_ communicator: Communicator) throws {
+    let ranks = communicator.count, batch = 2 * ranks + 1, count = 700_001
+    let partition = try BatchPartition(batch: batch, ranks: ranks), parts = (0..<ranks).map { partition.range(of: $0) }
+    let part = parts[communicator.rank]
+    for method in [ReductionMethod.fast, .fastBF16] {
+        let reducer = try GradientReducer(communicator: communicator, batch: batch, count: count, method: method)
+        try expect(reducer.blocks == [part], "blocks \(reducer.blocks)")
+        let memory = UnsafeMutablePointer<Float>.allocate(capacity: count + 1)
+        defer { memory.deallocate() }
+        for (length, bucket) in [(0, 1), (1, 1), (ranks, 1), (1000, 37), (count, count), (count, 99_999)] {
+            let name = "\(method.rawValue), \(ranks) ranks, \(length) floats in ranges of \(bucket)"
+            // As backward does it: each range is written just before it is enqueued.
+            memory.update(repeating: -12_345, count: count + 1)
+            let sent = reducer.bytesSent
+            for (number, end) in stride(from: length, to: 0, by: -bucket).enumerated() {
+                let range = max(0, end - bucket)..<end
+                for i in range { memory[i] = specifiedSum(part, i) }
+                reducer.enqueue(memory, stride: count, range: range)
+                for _ in 0..<(communicator.rank + number) % 4 { _ = try reducer.advance() }
+            }
+            try reducer.finish()
+            if length == count && bucket == count {
+                try expect(reducer.bytesSent - sent == reducer.traffic(of: communicator.rank), "\(name): sent other than said")
+            }
+            let bound = method.errorBound(ranks: ranks)
+            var largest = 0.0
+            for i in 0..<length {
+                var exact = 0.0, magnitude = 0.0
+                for part in parts {
+                    let value = Double(specifiedSum(part, i))
+                    exact += value
+                    magnitude += abs(value)
+                }
+                let error = abs(Double(memory[i]) - exact)
+                try expect(error <= bound * magnitude, "\(name): element \(i) is \(memory[i]) instead of \(exact)")
+                if magnitude > 0 { largest = max(largest, error / magnitude) }
+            }
+            // The bound is not a hundred times what happens, so that it would notice another rounding.
+            try expect(length < 1000 || ranks == 1 || largest > bound / 100, "\(name): the error is \(largest), its bound \(bound)")
+            try expect(memory[length] == -12_345, "\(name): written behind the range")
+            var hash: UInt64 = 0
+            for i in 0..<length { hash = (hash ^ UInt64(memory[i].bitPattern)) &* 0x100_0000_01B3 }
+            try expect(Set(try communicator.allGather(hash)).count == 1, "\(name): the ranks hold different bits")
+        }
+        let special: [Float] = [.infinity, -.infinity, .nan, Float(bitPattern: 0x7F80_0001), .greatestFiniteMagnitude, 0x1p-140, -0.0]
+        for i in special.indices { memory[i] = communicator.rank == ranks - 1 ? special[i] : 0 }
+        try reducer.reduce(memory, stride: count, range: 0..<special.count)
+        let isRounded = method == .fastBF16 && ranks > 1
+        try expect(memory[0] == .infinity && memory[1] == -.infinity && memory[2].isNaN && memory[3].isNaN, "\(memory[0]) … \(memory[3])")
+        try expect(memory[4] == (isRounded ? .infinity : .greatestFiniteMagnitude), "\(memory[4])")
+        try expect(abs(memory[5] - 0x1p-140) <= 0x1p-134 && memory[6] == 0, "\(memory[5]), \(memory[6])")
     }
 }
 

@@ -16,7 +16,9 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "mpi-error": { try provokeError($0.communicator) },
     "placement": { try checkPlacement($0) },
     "reduction": { try checkReduction($0.communicator) },
+    "reduction-fast": { try checkFastReduction($0.communicator) },
     "reduction-full": { try checkFullReduction($0.communicator) },
+    "reduction-many": { try checkManyBlocks($0.communicator) },
     "samples": { try checkSamples($0.communicator) },
 ]
 
