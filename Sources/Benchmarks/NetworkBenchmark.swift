@@ -1,4 +1,3 @@
-import CounterRandom
 import DataParallel
 import Kernels
 import Model
@@ -124,33 +123,5 @@ public enum NetworkBenchmark {
         return Measured(
             timing: Timing(times), network: network,
             profile: profile.map { StepProfile(network: network, profile: $0, clocks: clocks, seconds: own) })
-    }
-}
-
-/// Images and labels that are the same in each run: uniform noise, and labels of both classes.
-private struct RandomImages {
-    private let images: [[Float]]
-    private let positions: Range<Int>
-    private let seed: UInt64
-
-    init(_ network: Network, _ positions: Range<Int>, seed: UInt64) {
-        (self.positions, self.seed) = (positions, seed)
-        let count = network.inputShape.channels * network.inputShape.height * network.inputShape.width
-        images = positions.map { position in
-            var random = RandomStream(seed: seed, purpose: .synthesis, ordinal: 1, position: UInt64(position))
-            return (0..<count).map { _ in random.nextUnit() }
-        }
-    }
-
-    func fillInput(of network: Network) {
-        for (sample, image) in images.enumerated() { image.withUnsafeBufferPointer { network.setInput(sample: sample, $0.baseAddress!) } }
-    }
-
-    func fillTargets(of network: Network) {
-        for (sample, position) in positions.enumerated() {
-            var random = RandomStream(seed: seed, purpose: .synthesis, ordinal: 2, position: UInt64(position))
-            let target = network.target(sample: sample)
-            for i in target.indices { target[i] = random.nextUnit() < 0.5 ? 0 : 1 }
-        }
     }
 }

@@ -2,7 +2,8 @@
 struct TextTable: CustomStringConvertible {
     private var rows: [[String]]
 
-    init(_ header: String...) { rows = [header] }
+    init(_ header: String...) { self.init(header) }
+    init(_ header: [String]) { rows = [header] }
 
     mutating func append(_ cells: [String]) {
         precondition(cells.count == rows[0].count, "TextTable: \(cells.count) cells in \(rows[0].count) columns")

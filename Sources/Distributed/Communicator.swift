@@ -26,8 +26,8 @@ public final class Communicator: Sendable {
     /// MPI's handle. Only for calls that a lone rank never makes.
     var raw: MPI_Comm { handle!.raw }
 
-    /// One rank, without MPI.
-    init() {
+    /// One rank, without MPI: also for what each rank of a job does by itself.
+    package init() {
         rank = 0
         count = 1
         placement = NodePlacement(hostName: Self.currentHostName, localRank: 0, localCount: 1)

@@ -275,7 +275,7 @@ public final class Network {
     }
 
     private func backward(_ part: MicroBatch, _ pass: Pass, finished: (Range<Int>) throws -> Void) rethrows {
-        let steps = steps(of: part), pass = pass.at(part.samples.lowerBound)
+        let steps = steps(of: part), pass = isDivided ? pass.at(part.samples.lowerBound) : pass
         for i in steps.indices.reversed() where graph.needsGradient[i] {
             let layer = graph.nodes[i].layer, range = layerRanges[i]
             profile?.begin()

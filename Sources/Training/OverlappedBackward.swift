@@ -15,6 +15,8 @@ import Model
 final class OverlappedBackward {
     /// Seconds of the last pass that the reduction took of the computing thread while backward ran.
     private(set) var overlappedSeconds = 0.0
+    /// Told of each bucket as it leaves, where someone measures.
+    var bucketObserver: ((Range<Int>) -> Void)?
 
     private let network: Network
     private let reducer: GradientReducer
@@ -53,6 +55,7 @@ final class OverlappedBackward {
         try network.backward(training: true, seed: seed, firstPosition: firstPosition) { finished in
             if let failure { throw failure }
             guard end - finished.lowerBound >= bucketCount || finished.lowerBound == 0 else { return }
+            bucketObserver?(finished.lowerBound..<end)
             reducer.enqueue(network.gradientValues.baseAddress!, stride: network.arenaCount, range: finished.lowerBound..<end)
             end = finished.lowerBound
             isPending = true

@@ -30,10 +30,14 @@ extension Trainer {
         let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
         let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
         let memory = trainingStep.memoryBytes + (validation?.memoryBytes ?? 0) + batch.memoryBytes
+        let promise =
+            configuration.reductionMethod == .reproducible || communicator.count == 1
+            ? "" : ", \(configuration.reduction): other bits at another number of ranks"
         let shape = network.inputShape
         let lines = [
             "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
-            "batch of \(configuration.batchSize): \(share); \(traffic >> 10) KiB of gradients sent a step by the busiest rank",
+            "batch of \(configuration.batchSize): \(share)\(configuration.accumulate > 1 ? " in \(configuration.accumulate) parts" : ""); "
+                + "\(traffic >> 10) KiB of gradients sent a step by the busiest rank\(promise)",
             "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
                 + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
             "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",

@@ -51,6 +51,12 @@ package final class TrainingStep {
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
     }
 
+    /// Told of each bucket of gradients, a range of them, as it leaves in backward.
+    package var bucketObserver: ((Range<Int>) -> Void)? {
+        get { backward.bucketObserver }
+        set { backward.bucketObserver = newValue }
+    }
+
     /// Bytes that the network and its optimizer take.
     package var memoryBytes: Int { network.memoryBytes + optimizer.memoryBytes + 4 * (average?.memory.buffer.count ?? 0) }
 

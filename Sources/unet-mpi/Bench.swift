@@ -8,13 +8,14 @@ import Training
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures this machine or cluster: kernels, training steps, predictions, messages.",
+        abstract: "Measures this machine or cluster: kernels, training steps, predictions, messages, scaling.",
         discussion: """
             unet-mpi bench step --base-channels 64 --crop 256 --threads 1
             mpirun -np 4 unet-mpi bench step --profile
             unet-mpi bench predict --crop 512 --json
             unet-mpi bench kernels --layers 64x64@256,128x64@256
             mpirun -np 4 unet-mpi bench allreduce
+            mpirun -np 2 unet-mpi bench scaling --crop 512
 
             Each verifies its results before it times anything, networks and kernels against double precision, and ends with status 70 when \
             they are wrong. \
@@ -29,7 +30,7 @@ struct Bench: ParsableCommand {
             The options of the network are those of train. Stop other work on the machine, and give each rank its cores \
             (mpirun --bind-to core --map-by socket:pe=N). UNET_ISA=avx2 or baseline measures another instruction set.
             """,
-        subcommands: [BenchKernels.self, BenchStep.self, BenchPredict.self, BenchAllReduce.self])
+        subcommands: [BenchKernels.self, BenchStep.self, BenchPredict.self, BenchAllReduce.self, BenchScaling.self])
 }
 
 /// The options of `train` that say what a network and its step are; the list of names is this one. Names, help and meaning stand in

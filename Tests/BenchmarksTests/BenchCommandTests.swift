@@ -170,6 +170,35 @@ import Training
         }
     }
 
+    /// Alone: the compute time is measured, the network assumed or given.
+    @Test func scalingAlone() throws {
+        let object = try object(["scaling", "--bandwidth-gbits", "25", "--latency-us", "3"] + Self.small)
+        #expect(object["measured"] is NSNull && object["latency_us"] as? Double == 3 && object["latency_source"] as? String == "given")
+        #expect(number(object, "forward_s") > 0 && number(object, "backward_s") > 0 && number(object, "rest_s") > 0)
+        #expect(object["gradient_bytes"] as? Int ?? 0 > 4 * 7_000 && object["buckets"] as? Int == 1)
+        let predictions = try #require(object["predictions"] as? [[String: Any]])
+        #expect(predictions.count == 40 && Set(predictions.compactMap { $0["ranks"] as? Int }) == Set((1...10).map { 1 << $0 }))
+        for one in predictions {
+            #expect(number(one, "efficiency") > 0 && number(one, "efficiency") < 1 && number(one, "step_s") > number(one, "exposed_s"))
+        }
+        // A faster network is never worse.
+        let at64 = predictions.filter { $0["ranks"] as? Int == 64 }.sorted { number($0, "bandwidth_gbits") < number($1, "bandwidth_gbits") }
+        #expect(at64.map { number($0, "bandwidth_gbits") } == [1, 10, 25, 100])
+        #expect(zip(at64, at64.dropFirst()).allSatisfy { number($0, "efficiency") <= number($1, "efficiency") })
+    }
+
+    /// Two ranks: messages and a step of the job are measured too, and the model is asked about that very job.
+    @Test func scalingOfRanks() throws {
+        let object = try object(["scaling"] + Self.small, ranks: 2)
+        let measured = try #require(object["measured"] as? [String: Any])
+        #expect(measured["ranks"] as? Int == 2 && measured["hosts"] as? Int == 1 && (measured["reductions"] as? [Any])?.count == 5)
+        for key in ["bandwidth_gbits", "step_median_s", "predicted_step_s", "predicted_exposed_s"] {
+            #expect(number(measured, key) > 0, "\(key)")
+        }
+        #expect(object["latency_source"] as? String == "assumed" && object["samples_a_rank"] as? Int == 1)
+        #expect((object["predictions"] as? [[String: Any]])?.contains { $0["network"] as? String == "as measured" } == true)
+    }
+
     @Test func textIsForPeople() throws {
         let run = try ProgramRun.run("unet-mpi", ["bench", "step", "--profile"] + Self.small)
         for words in [
@@ -187,7 +216,8 @@ import Training
             ["step", "--depth", "9"],
             ["step", "--architecture", "vgg"], ["step", "--base-channels", "0"], ["predict", "--threads", "0"],
             ["predict", "--batch-size", "0"],
-            ["kernels", "--layers", "64@64"], ["allreduce", "--sizes", "3"], ["step", "--images", "x.tif"], ["scaling"],
+            ["kernels", "--layers", "64@64"], ["allreduce", "--sizes", "3"], ["step", "--images", "x.tif"],
+            ["scaling", "--latency-us", "-1"], ["scaling", "--bandwidth-gbits", "0"],
             ["kernels", "--repeats", "x"],
         ])
     func refuses(_ arguments: [String]) throws {
@@ -198,7 +228,7 @@ import Training
 
     /// The help of the network options is the table's, with the defaults of the benchmark; each command has an example.
     @Test func help() throws {
-        for command in ["kernels", "step", "predict"] {
+        for command in ["kernels", "step", "predict", "scaling"] {
             let run = try ProgramRun.run("unet-mpi", ["bench", command, "--help"], environment: ["COLUMNS": "100000"])
             let text = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             #expect(run.status == 0 && text.contains("unet-mpi bench \(command) --"), "\(run)")
@@ -213,6 +243,8 @@ import Training
             #expect(text.contains("(default: unet-keras)") && text.contains("(default: 256, for predict 512)"))
         }
         let bench = try ProgramRun.run("unet-mpi", ["bench", "--help"])
-        for command in ["kernels", "step", "predict", "allreduce"] { #expect(bench.output.contains("bench \(command)"), "\(bench)") }
+        for command in ["kernels", "step", "predict", "allreduce", "scaling"] {
+            #expect(bench.output.contains("bench \(command)"), "\(bench)")
+        }
     }
 }

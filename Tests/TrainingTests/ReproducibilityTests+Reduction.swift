@@ -3,6 +3,29 @@ import Testing
 
 /// How the work of a step is divided and its gradients are summed.
 extension ReproducibilityTests {
+    /// Six slices dealt out to ranks that get one, two or none, or as many as others: the figures of one rank, which are those of predicting
+    /// and evaluating them.
+    @Test func validationInUnevenShares() throws {
+        let validated = [
+            "--validation", "0", "--validation-images", volume.images, "--validation-labels", volume.labels, "--validate-every", "1",
+            "--batch-size", "8",
+        ]
+        try train(volume.training("alone", steps: 2) + validated, ranks: 0)
+        let expected = try logged("alone").filter { $0["validation_loss"] != nil }
+        #expect(expected.count == 2 && expected[0] != expected[1])
+        for ranks in [2, 4, 8] {
+            try train(volume.training("ranks\(ranks)", steps: 2) + validated, ranks: ranks)
+            #expect(try logged("ranks\(ranks)").filter { $0["validation_loss"] != nil } == expected, "\(ranks) ranks")
+        }
+        let prediction = volume.folder / "prediction.tif"
+        try train(
+            ["predict", "--checkpoint", volume.checkpoint("alone", step: 2), "--images", volume.images, "--output", prediction], ranks: 0)
+        let scores = try Program.run(["evaluate", "--prediction", prediction, "--labels", volume.labels, "--json"])
+        let object = try JSONSerialization.jsonObject(with: Data(scores.output.utf8)) as? [String: Any]
+        let accuracy = try #require(object?["pixel_accuracy"] as? Double, "\(scores.errors)")
+        #expect(abs(accuracy - (try #require(expected[1]["validation_accuracy"]))) < 1e-9)
+    }
+
     /// A rank's share of the batch in several parts, of equal and of different lengths, more than it has samples among them.
     @Test func accumulation() throws {
         try train(volume.training("alone", steps: 10, "--batch-size", "7"), ranks: 0)
