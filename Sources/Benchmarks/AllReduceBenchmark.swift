@@ -76,11 +76,12 @@ public enum AllReduceBenchmark {
         return Result(bytes: 4 * count, methods: times.map { Timing($0) }, mpi: Timing(mpi))
     }
 
-    /// Numbers in [-1, 1) without a pattern, whose sums depend on the order.
+    /// Numbers in [-1, 1) without a pattern, of many magnitudes, so that sums depend on the order.
     package static func value(_ index: Int, rank: Int) -> Float {
         var x = UInt64(truncatingIfNeeded: index) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(truncatingIfNeeded: rank + 1) &* 0xD6E8_FEB8_6659_FD93
         x = (x ^ x >> 32) &* 0xBF58_476D_1CE4_E5B9
-        return Float(Int32(truncatingIfNeeded: x >> 32) >> 8) * 0x1p-23
+        x ^= x >> 29
+        return Float(Int32(truncatingIfNeeded: x >> 32) >> 8) * Float(bitPattern: UInt32(89 + x & 15) << 23)
     }
 
     /// Throws `BenchmarkError` (`wrong`) that names the first element that is wrong: with `reproducible` every bit must be that of the sum
