@@ -120,6 +120,7 @@ import Training
     @Test func fingerprintCoversWhatDecidesTheBitsAndNothingElse() throws {
         let base = try configuration("")
         let same = [
+            ("accumulate", "2"),
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
@@ -132,6 +133,7 @@ import Training
             ("momentum", "0.9"), ("weight-decay", "0.1"), ("clip-norm", "1"), ("weight-averaging", "0.99"),
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
             ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
+            ("reduction", "fast"),
         ]
         for option in same {
             let changed = try configuration("", [option])
