@@ -13,7 +13,7 @@ typedef struct {
 } png_input;
 
 typedef struct {
-  unsigned width, height, bits, channels, has_palette, has_alpha;
+  unsigned width, height, bits, channels, has_palette, has_alpha, is_interlaced;
 } png_layout;
 
 static inline void png_input_read(png_structp png, png_bytep out, size_t count) {
@@ -52,6 +52,7 @@ static inline int png_decode(png_input *input, png_layout *layout, unsigned char
   layout->bits = png_get_bit_depth(png, info) == 16 ? 16 : 8;
   layout->channels = type & PNG_COLOR_MASK_COLOR ? 3 : 1;
   layout->has_palette = (type & PNG_COLOR_MASK_PALETTE) != 0;
+  layout->is_interlaced = png_get_interlace_type(png, info) != PNG_INTERLACE_NONE;
   layout->has_alpha = (type & PNG_COLOR_MASK_ALPHA) != 0;
   if (rows) {
     if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);

@@ -9,7 +9,7 @@ public enum Normalization: Codable, Equatable, Sendable {
     public static func standard(for type: PixelType) -> Normalization { .divide(by: type.maximum ?? 1) }
 
     /// Normalises samples in place.
-    func apply(to samples: UnsafeMutableBufferPointer<Float>) {
+    package func apply(to samples: UnsafeMutableBufferPointer<Float>) {
         switch self {
         case .divide(let divisor):
             guard divisor != 1 else { return }

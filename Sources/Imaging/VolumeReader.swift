@@ -46,9 +46,20 @@ public final class VolumeReader: Sendable {
     ///
     /// - Throws: `ImagingError`, naming the page counted from 0, if it is damaged.
     public func readPage(_ page: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
+        try readRows(0..<shape.height, ofPage: page, into: samples)
+    }
+
+    /// Decodes some rows of a page into `samples`: raw values, channel after channel, each row after row. Takes memory for these rows
+    /// alone, and for what the file holds compressed as one piece with them.
+    ///
+    /// - Throws: `ImagingError`, naming the page counted from 0, if it is damaged.
+    public func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
         precondition((0..<shape.pages).contains(page), "page \(page) of a volume of \(shape)")
-        precondition(samples.count == shape.pageCount, "a buffer of \(samples.count) samples for a page of a volume of \(shape)")
-        try source.readPage(page, into: samples.baseAddress!)
+        precondition(!rows.isEmpty && rows.lowerBound >= 0 && rows.upperBound <= shape.height, "rows \(rows) of a volume of \(shape)")
+        precondition(
+            samples.count == shape.channels * rows.count * shape.width,
+            "a buffer of \(samples.count) samples for \(rows.count) rows of a volume of \(shape)")
+        try source.readRows(rows, ofPage: page, into: samples.baseAddress!)
     }
 
     /// The file's name and what follows the colon after it, if anything does.
@@ -64,6 +75,6 @@ protocol PageSource: Sendable {
     var shape: VolumeShape { get }
     var pixelType: PixelType { get }
     var metadata: VolumeMetadata { get }
-    /// Decodes a page that exists into room for all of its samples.
-    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws
+    /// Decodes rows that exist, of a page that exists, into room for their samples: channel after channel, each row after row.
+    func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws
 }

@@ -3,11 +3,11 @@ import Foundation
 /// A stack being written, page after page. The file appears under its name, whole, when `close()` returns; if that is
 /// never called nothing is left behind.
 public protocol VolumeWriter: AnyObject {
-    /// Appends a page: channel after channel, each row after row. Integer types hold the values rounded to the nearest
-    /// and limited to the type's range.
+    /// Appends the next rows of the page that is begun, or of a new one, up to the whole page: channel after channel, each row after
+    /// row. Integer types hold the values rounded to the nearest and limited to the type's range.
     ///
-    /// - Throws: `ImagingError` if it cannot be written, or is not a number where the type has no room for that.
-    func append(_ page: UnsafeBufferPointer<Float>) throws
+    /// - Throws: `ImagingError` if they cannot be written, or a value is not a number where the type has no room for that.
+    func append(_ rows: UnsafeBufferPointer<Float>) throws
 
     /// Finishes the file after its last page and brings it to the disk.
     ///
@@ -48,31 +48,66 @@ public func makeVolumeWriter(
     }
 }
 
-/// What all writers do with a page: count it, check it, and put its samples into the order and type of the file.
+/// What all writers do with rows: count them, check them, put their samples into the order and type of the file, and collect them into
+/// the blocks that the format stores as one piece. It holds one block, never a page.
 final class PageEncoder {
+    /// Some rows of one page as the file has them, the samples of a pixel side by side.
+    struct Block {
+        let page: Int
+        let rows: Range<Int>
+        let bytes: UnsafeMutableRawBufferPointer
+    }
+
     let path: String
     let shape: VolumeShape
     let pixelType: PixelType
-    /// Pages encoded so far.
+    /// Rows of a block, but for the last of a page; what the writer's format wants.
+    var blockRows = 1 {
+        didSet { bytes = [UInt8](repeating: 0, count: blockRows * rowBytes) }
+    }
+    /// Pages encoded in full.
     private(set) var pages = 0
-    private var bytes: [UInt8]
+    /// Rows of the page after them that are here.
+    private var row = 0
+    private var bytes: [UInt8] = []
+
+    /// Bytes of one row of the file.
+    var rowBytes: Int { shape.width * shape.channels * pixelType.size }
 
     init(path: String, shape: VolumeShape, pixelType: PixelType) {
         precondition([.float32, .uint8, .uint16].contains(pixelType), "volumes of type \(pixelType) are not written")
         precondition(min(shape.pages, shape.height, shape.width, shape.channels) > 0, "a volume of \(shape) is not written")
         (self.path, self.shape, self.pixelType) = (path, shape, pixelType)
-        bytes = [UInt8](repeating: 0, count: shape.pageCount * pixelType.size)
     }
 
-    /// Hands `body` the next page's bytes, the samples of a pixel side by side.
-    func encode(_ page: UnsafeBufferPointer<Float>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
-        precondition(page.count == shape.pageCount, "a page of \(page.count) samples for a volume of \(shape)")
-        precondition(pages < shape.pages, "page \(pages) for a volume of \(shape)")
-        let channels = shape.channels, plane = shape.height * shape.width
+    /// Takes rows and hands `body` each block that they complete.
+    func encode(_ rows: UnsafeBufferPointer<Float>, _ body: (Block) throws -> Void) throws {
+        let count = rows.count / (shape.channels * shape.width)
+        precondition(rows.count == count * shape.channels * shape.width, "\(rows.count) samples are no whole rows of a volume of \(shape)")
+        precondition(pages < shape.pages && row + count <= shape.height, "\(count) rows after row \(row) of page \(pages) of \(shape)")
+        for index in 0..<count {
+            let place = row % blockRows
+            try store(rows.baseAddress! + index * shape.width, planeStride: count * shape.width, at: place * rowBytes)
+            row += 1
+            guard row == shape.height || place == blockRows - 1 else { continue }
+            try bytes.withUnsafeMutableBytes {
+                let used = UnsafeMutableRawBufferPointer(rebasing: $0[..<((place + 1) * rowBytes)])
+                try body(Block(page: pages, rows: row - place - 1..<row, bytes: used))
+            }
+        }
+        if row == shape.height { (pages, row) = (pages + 1, 0) }
+    }
+
+    /// To be called when the file is closed.
+    func checkComplete() { precondition(pages == shape.pages, "\(path) was closed after \(pages) pages; it was to have \(shape)") }
+
+    /// Puts one row, whose channels lie `planeStride` samples apart, at a place of the block.
+    private func store(_ row: UnsafePointer<Float>, planeStride: Int, at offset: Int) throws {
+        let channels = shape.channels, width = shape.width
         func store<Sample: FixedWidthInteger>(_ bytes: UnsafeMutableRawBufferPointer, _ value: (Float) throws -> Sample) rethrows {
-            let samples = bytes.bindMemory(to: Sample.self)
+            let samples = UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).bindMemory(to: Sample.self)
             for channel in 0..<channels {
-                for i in 0..<plane { samples[i * channels + channel] = try value(page[channel * plane + i]) }
+                for x in 0..<width { samples[x * channels + channel] = try value(row[channel * planeStride + x]) }
             }
         }
         func integer<Sample: FixedWidthInteger>(_ value: Float) throws -> Sample {
@@ -85,11 +120,6 @@ final class PageEncoder {
             case .uint16: try store($0) { try integer($0) as UInt16 }
             default: store($0) { $0.bitPattern }
             }
-            try body($0)
         }
-        pages += 1
     }
-
-    /// To be called when the file is closed.
-    func checkComplete() { precondition(pages == shape.pages, "\(path) was closed after \(pages) pages; it was to have \(shape)") }
 }

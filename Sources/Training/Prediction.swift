@@ -4,96 +4,126 @@ import Imaging
 import Kernels
 import Logging
 
-/// The prediction of a whole volume: pages are dealt out to the ranks, and rank 0 writes them in order. It never holds more than one
-/// page of the others.
+/// The prediction of a whole volume: the tiles of its pages are dealt out to the ranks, and rank 0 puts them together and writes them in
+/// order. Every rank holds one row of tiles of a page, rank 0 one of the result; neither pages nor volumes need to fit into memory.
 public struct Prediction {
-    private let checkpoint, images, output: String
-    private let threshold: Float?
-    private let threads: Int?
+    private let options: PredictionOptions
 
-    /// A prediction of `images` into `output`; with a threshold, masks of 0 and 255 instead of probabilities.
-    public init(checkpoint: String, images: String, output: String, threshold: Float?, threads: Int?) {
-        (self.checkpoint, self.images, self.output) = (checkpoint, images, output)
-        (self.threshold, self.threads) = (threshold, threads)
-    }
+    /// A prediction.
+    public init(_ options: PredictionOptions) { self.options = options }
 
-    /// What every rank needs to know of the checkpoint beside the parameters.
+    /// What every rank needs to know of a checkpoint beside the parameters.
     private struct Header: Codable {
         var configuration: TrainingConfiguration
         var normalization: Normalization
         var channels: Int
         var step: Int
+
+        init(_ checkpoint: Checkpoint) {
+            configuration = checkpoint.configuration
+            normalization = checkpoint.data.normalization
+            channels = checkpoint.data.channels
+            step = checkpoint.progress.step
+        }
     }
 
     /// A collective. Throws on all ranks alike what one of them met (`RankError`), or `MPIError`; no output is left then.
     public func run(communicator: Communicator, logger: Logger) throws {
-        let plan = try ComputePlan(communicator: communicator, threads: threads)
+        let plan = try ComputePlan(communicator: communicator, threads: options.threads)
         let isRoot = communicator.rank == 0
-        let loaded = try communicator.agree("reading the checkpoint") { isRoot ? try Checkpoint(path: checkpoint) : nil }
-        let header = try broadcastHeader(loaded, communicator)
-        let (data, inference) = try communicator.agree("opening the images") {
-            let data = try SliceDataset(images: images, labels: nil, normalization: header.normalization)
-            guard data.channels == header.channels else {
-                throw TrainingError(
-                    .invalid, "\(images) has \(data.channels) channels, but \(checkpoint) was trained on images with \(header.channels)")
-            }
-            let inference = try SliceInference(
-                header.configuration, channels: data.channels, height: data.height, width: data.width, device: plan.device)
-            if let loaded { try inference.network.restore(loaded, from: checkpoint) }
-            return (data, inference)
+        let loaded = try communicator.agree("reading the checkpoint") {
+            isRoot ? try options.checkpoints.map { try Checkpoint(path: $0).withoutOptimizer } : []
         }
-        try communicator.broadcast(inference.network.parameterValues, from: 0)
-        let writer = try communicator.agree("beginning the output") { isRoot ? try makeWriter(data) : nil }
+        let headers = try broadcast(loaded.map(Header.init), communicator)
+        let (volume, tiles) = try communicator.agree("opening the images") {
+            let volume = try VolumeReader(options.images)
+            return (volume, try PredictionTiles(options, headers.map { try trained($0, volume) }, shape: volume.shape, device: plan.device))
+        }
+        for (index, network) in tiles.inference.networks.enumerated() {
+            try communicator.agree("taking over the checkpoint") {
+                if isRoot { try network.restore(loaded[index], from: options.checkpoints[index]) }
+            }
+            try communicator.broadcast(network.parameterValues, from: 0)
+        }
+        let output = try communicator.agree("beginning the output") {
+            isRoot ? try PredictionOutput(options, volume: volume, tiles: tiles) : nil
+        }
         if isRoot {
             for line in plan.table { logger.notice("\(line)") }
             for warning in plan.warnings { logger.warning("\(warning)") }
-            logger.notice(
-                "\(checkpoint), step \(header.step); \(data.count) pages of \(data.width)×\(data.height), \(inference.memoryBytes >> 20) MiB a rank"
-            )
+            for (path, header) in zip(options.checkpoints, headers) { logger.notice("\(path), step \(header.step)") }
+            logger.notice("\(volume.shape), \(tiles), \((tiles.inference.memoryBytes + (output?.memoryBytes ?? 0)) >> 20) MiB a rank")
         }
+        try predict(volume, tiles, output, communicator, logger)
+        try communicator.agree("finishing the output") { try output?.close() }
+        if isRoot { logger.notice("wrote \(options.output)") }
+    }
 
-        var report = ProgressReport("page", from: 0, to: data.count, isSilent: !isRoot || logger.logLevel > .notice)
-        for first in stride(from: 0, to: data.count, by: communicator.count) {
-            let pages = first..<min(first + communicator.count, data.count)
-            let own = first + communicator.rank
-            try communicator.agree("predicting pages \(pages.lowerBound) to \(pages.upperBound - 1)") {
-                guard pages.contains(own) else { return }
-                try data.readImage(own, into: inference.image)
-                inference.run()
-            }
-            if isRoot {
-                for page in pages {
-                    if page != own { try communicator.receive(inference.probabilities, from: page - first) }
-                    try append(inference.probabilities, to: writer!)
-                    report.update(page + 1, "")
+    /// Tile after tile: in each round every rank computes one, and rank 0 collects them.
+    private func predict(
+        _ volume: VolumeReader, _ tiles: PredictionTiles, _ output: PredictionOutput?, _ communicator: Communicator, _ logger: Logger
+    ) throws {
+        let total = volume.shape.pages * tiles.count, ranks = communicator.count, inference = tiles.inference
+        let band = ImageBand(volume)
+        var report = ProgressReport(
+            tiles.count == 1 ? "page" : "tile", from: 0, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
+        // What rank 0 alone meets while it collects waits here for the next time that all ranks agree.
+        var failure: (any Error)?
+        for first in stride(from: 0, to: total, by: ranks) {
+            let round = first..<min(first + ranks, total), own = first + communicator.rank
+            let pages = round.lowerBound / tiles.count...(round.upperBound - 1) / tiles.count
+            let phase = pages.count == 1 ? "page \(pages.lowerBound)" : "pages \(pages.lowerBound) to \(pages.upperBound)"
+            try communicator.agree("predicting \(phase)") {
+                if let failure { throw failure }
+                if StopRequest.received != 0 {
+                    throw TrainingError(.stopped, "stopped by \(StopRequest.name(StopRequest.received)); \(options.output) was not written")
                 }
-            } else if pages.contains(own) {
+                guard round.contains(own) else { return }
+                let (page, tile) = own.quotientAndRemainder(dividingBy: tiles.count)
+                let corner = tiles.corner(tile)
+                try band.read(
+                    page: page, top: corner.row, left: corner.column, height: inference.height, width: inference.width, into: inference.tile
+                )
+                guard inference.run() else {
+                    throw TrainingError(.notFinite, "page \(page) of \(options.images): the network's output is not a finite number")
+                }
+            }
+            if let output {
+                for tile in round {
+                    if tile != own { try communicator.receive(inference.probabilities, from: tile - first) }
+                    do {
+                        if failure == nil { try output.add(inference.probabilities) }
+                    } catch { failure = error }
+                    report.update(tile + 1, "")
+                }
+            } else if round.contains(own) {
                 try communicator.send(UnsafeBufferPointer(inference.probabilities), to: 0)
             }
         }
-        try writer?.close()
-        if isRoot { logger.notice("wrote \(output)") }
+        try communicator.agree("writing the output") { if let failure { throw failure } }
     }
 
-    private func broadcastHeader(_ checkpoint: Checkpoint?, _ communicator: Communicator) throws -> Header {
-        let header = checkpoint.map {
-            Header(
-                configuration: $0.configuration, normalization: $0.data.normalization, channels: $0.data.channels, step: $0.progress.step)
+    private func trained(_ header: Header, _ volume: VolumeReader) throws -> TileInference.Trained {
+        guard volume.shape.channels == header.channels else {
+            throw TrainingError(
+                .invalid,
+                "\(options.images) has \(volume.shape.channels) channels, but \(options.checkpoints.joined(separator: ", ")) was trained on images with \(header.channels)"
+            )
         }
-        let bytes = try communicator.broadcast(header.map { Array(try JSONEncoder().encode($0)) } ?? [], from: 0)
-        return try JSONDecoder().decode(Header.self, from: Data(bytes))
+        return TileInference.Trained(configuration: header.configuration, normalization: header.normalization)
     }
 
-    private func makeWriter(_ data: SliceDataset) throws -> any VolumeWriter {
-        let metadata = try VolumeReader(images).metadata
-        let shape = VolumeShape(pages: data.count, height: data.height, width: data.width)
-        return try makeVolumeWriter(
-            path: output, shape: shape, pixelType: threshold == nil ? .float32 : .uint8, metadata: metadata,
-            displayRange: threshold == nil ? 0...1 : 0...255)
+    private func broadcast(_ headers: [Header], _ communicator: Communicator) throws -> [Header] {
+        let bytes = try communicator.broadcast(communicator.rank == 0 ? Array(try JSONEncoder().encode(headers)) : [], from: 0)
+        return try JSONDecoder().decode([Header].self, from: Data(bytes))
     }
+}
 
-    private func append(_ page: UnsafeMutableBufferPointer<Float>, to writer: any VolumeWriter) throws {
-        if let threshold { for i in page.indices { page[i] = page[i] > threshold ? 255 : 0 } }
-        try writer.append(UnsafeBufferPointer(page))
+extension Checkpoint {
+    /// The same without the optimizer's state, two thirds of the memory.
+    fileprivate var withoutOptimizer: Checkpoint {
+        var copy = self
+        for index in copy.parameters.indices { (copy.parameters[index].firstMoment, copy.parameters[index].secondMoment) = ([], []) }
+        return copy
     }
 }

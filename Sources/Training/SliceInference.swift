@@ -69,10 +69,3 @@ package final class SliceInference {
         }
     }
 }
-
-/// The index inside 0 ..< count that `index` meets when the axis is mirrored at its last (and first) element: … c b | a b c d | c b a …
-package func reflected(_ index: Int, _ count: Int) -> Int {
-    if count == 1 { return 0 }
-    let period = 2 * (count - 1), place = index % period
-    return place < count ? place : period - place
-}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Imaging
 import Training
 
 /// `unet-mpi predict`
@@ -9,12 +10,35 @@ struct Predict: ParsableCommand {
             mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
 
             The output has the width, height and pages of the input: float32 probabilities of the foreground, or with --threshold a mask of \
-            0 and 255. Its format follows the extension: .tif, .h5 or .npy.
+            0 and 255. Its format follows the extension: .tif, .h5 or .npy. Pages of any size are taken, and volumes larger than memory: \
+            large pages are cut into tiles, which are shared among the ranks. Neither ranks nor threads change a bit of the result.
             """)
 
-    @Option(help: ArgumentHelp("Checkpoint of a training.", valueName: "PATH")) var checkpoint: String
+    @Option(help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"))
+    var checkpoint: [String]
     @Option(help: ArgumentHelp("Volume of images.", valueName: "PATH")) var images: String
     @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Option(
+        help: ArgumentHelp(
+            """
+            Pieces in which the network looks at a page, in pixels, multiples of 2^depth; auto: whole pages of up to \
+            \(TileSize.smallImage >> 20) megapixel, tiles of \(TileSize.side) of larger ones; none: whole pages always.
+            """,
+            valueName: "N|HxW|auto|none"))
+    var tile = TileSize.automatic
+    @Option(
+        help: ArgumentHelp(
+            "Pixels that neighbouring tiles share at least. 16 × 2^depth makes the result that of whole pages. (default: 8 × 2^depth)",
+            valueName: "N"))
+    var overlap: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Average over this many orientations of each tile: 4 are the flips, 8 the flips and quarter turns. Takes as many times as long.",
+            valueName: "1|4|8"))
+    var augmentations = 1
+    @Option(
+        help: ArgumentHelp("How probabilities are stored: integers are from 0 to 255 or 65535.", valueName: "float32|uint8|uint16"))
+    var type = PixelType.float32
     @Option(
         help: ArgumentHelp("Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities.", valueName: "X")
     )
@@ -26,14 +50,28 @@ struct Predict: ParsableCommand {
         if let threshold, !(0...1).contains(threshold) {
             throw ValidationError("--threshold \(threshold): a number from 0 to 1 is allowed")
         }
+        if let overlap, !(0...1 << 24).contains(overlap) { throw ValidationError("--overlap \(overlap): a number of pixels is allowed") }
+        if ![1, 4, 8].contains(augmentations) { throw ValidationError("--augmentations \(augmentations): 1, 4 or 8 is allowed") }
+        if ![.float32, .uint8, .uint16].contains(type) { throw ValidationError("--type \(type): float32, uint8 or uint16 is allowed") }
+        if checkpoint.isEmpty { throw ValidationError("--checkpoint is missing") }
+        do { try options.validate() } catch { throw ValidationError("\(error)") }
+    }
+
+    private var options: PredictionOptions {
+        var options = PredictionOptions(checkpoints: checkpoint, images: images, output: output)
+        (options.tile, options.overlap, options.augmentations) = (tile, overlap, augmentations)
+        (options.type, options.threshold, options.threads) = (type, threshold, threads.count)
+        return options
     }
 
     func run() {
+        StopRequest.install()
         runOnAllRanks { communicator in
-            let logger = messages.logger(rank: communicator.rank)
-            try Prediction(checkpoint: checkpoint, images: images, output: output, threshold: threshold, threads: threads.count)
-                .run(communicator: communicator, logger: logger)
+            try Prediction(options).run(communicator: communicator, logger: messages.logger(rank: communicator.rank))
             return 0
         }
     }
 }
+
+extension TileSize: ExpressibleByArgument {}
+extension PixelType: ExpressibleByArgument {}

@@ -19,6 +19,16 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
             (0..<shape.height).flatMap { y in (0..<shape.width).map { x in value(pattern(page: number, y: y, x: x, channel: channel)) } }
         }
         #expect(samples == expected, "page \(number) of \(volume.path)", sourceLocation: sourceLocation)
+        // Any rows alone are those of the page.
+        for rows in [0..<1, 3..<min(18, shape.height), shape.height - 1..<shape.height] {
+            var part = [Float](repeating: -1, count: shape.channels * rows.count * shape.width)
+            try part.withUnsafeMutableBufferPointer { try volume.readRows(rows, ofPage: number, into: $0) }
+            let wanted = (0..<shape.channels).flatMap { channel in
+                expected[
+                    (channel * shape.height + rows.lowerBound) * shape.width..<(channel * shape.height + rows.upperBound) * shape.width]
+            }
+            #expect(part == wanted, "rows \(rows) of page \(number) of \(volume.path)", sourceLocation: sourceLocation)
+        }
     }
 }
 
@@ -98,7 +108,7 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
 
     @Test func imagesInPNG() throws {
         let grey = VolumeShape(pages: 1, height: 20, width: 30)
-        for (name, type) in [("grey", PixelType.uint8), ("grey16_gamma", .uint16)] {
+        for (name, type) in [("grey", PixelType.uint8), ("interlaced", .uint8), ("grey16_gamma", .uint16)] {
             let volume = try VolumeReader(fixture(name + ".png"))
             #expect(volume.shape == grey && volume.pixelType == type)
             try expectPattern(volume)

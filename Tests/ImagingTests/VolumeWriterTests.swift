@@ -43,6 +43,30 @@ import Testing
         }
     }
 
+    /// However the rows of a page come, the file is the same.
+    @Test(arguments: ["tif", "h5", "npy"], [1, 3]) func rowsMayComeInPieces(_ name: String, _ channels: Int) throws {
+        try withTemporaryFolder { folder in
+            let shape = VolumeShape(pages: 2, height: 1100, width: 130, channels: channels), width = shape.width
+            let numbers = testNumbers(shape.pageCount + 1)
+            try write(folder + "/whole." + name, shape, .float32) { numbers[$0 + $1] }
+            let writer = try makeVolumeWriter(path: folder + "/pieces." + name, shape: shape, pixelType: .float32)
+            for page in 0..<shape.pages {
+                var row = 0
+                for count in [1, 513, 30, 500, 56] {
+                    let rows = (0..<channels).flatMap { channel in
+                        let start = page + (channel * shape.height + row) * width
+                        return numbers[start..<start + count * width]
+                    }
+                    try rows.withUnsafeBufferPointer { try writer.append($0) }
+                    row += count
+                }
+                #expect(row == shape.height)
+            }
+            try writer.close()
+            #expect(try bytes(folder + "/pieces." + name) == bytes(folder + "/whole." + name))
+        }
+    }
+
     @Test(arguments: ["tif", "h5", "npy"]) func integersAreRoundedAndLimited(_ name: String) throws {
         try withTemporaryFolder { folder in
             let values: [Float] = [-1, -0.4, 0.49, 0.51, 254.4, 255.3, 1e9, -.infinity, .infinity]

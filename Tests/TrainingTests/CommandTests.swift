@@ -173,13 +173,6 @@ import Training
         #expect(options.map(\.abstract) == TrainingOption.all.map(\.help))
     }
 
-    /// Slices are continued by reflection; far beyond small ones too.
-    @Test func reflection() {
-        #expect((0..<8).map { reflected($0, 3) } == [0, 1, 2, 1, 0, 1, 2, 1])
-        #expect((0..<3).map { reflected($0, 1) } == [0, 0, 0])
-        #expect((0..<4).map { reflected($0, 4) } == [0, 1, 2, 3])
-    }
-
     @Test func terminalsAndLogs() throws {
         let volume = try SmallVolume()
         let plain = try Program.run(volume.training("plain", steps: 3))

@@ -21,12 +21,15 @@ struct Program {
         return (tests as NSString).deletingLastPathComponent + "/unet-mpi"
     }()
 
-    /// Starts the program with these arguments on `ranks` ranks, of this machine or of a cluster; 0 means without mpirun.
-    static func start(_ arguments: [String], ranks: Int, on cluster: VirtualCluster? = nil, errors: Pipe, output: Pipe) throws -> Process {
+    /// Starts the program with these arguments on `ranks` ranks, of this machine or of a cluster; 0 means without mpirun. Each is started
+    /// by the command `through`, if there is one.
+    static func start(
+        _ arguments: [String], ranks: Int, on cluster: VirtualCluster? = nil, through: [String] = [], errors: Pipe, output: Pipe
+    ) throws -> Process {
         let process = Process()
         let launcher = cluster?.launcher(ranks: ranks) ?? ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = (ranks == 0 ? [path] : launcher + [path]) + arguments
+        process.arguments = (ranks == 0 ? [] : launcher) + through + [path] + arguments
         var environment = ProcessInfo.processInfo.environment
         for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] { environment[name] = "1" }
         process.environment = environment
@@ -44,11 +47,11 @@ struct Program {
     /// Runs to the end. A run that takes longer than `limit` seconds is killed and fails the test.
     @discardableResult
     static func run(
-        _ arguments: [String], ranks: Int = 0, on cluster: VirtualCluster? = nil, limit: Double = 60,
+        _ arguments: [String], ranks: Int = 0, on cluster: VirtualCluster? = nil, through: [String] = [], limit: Double = 60,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Outcome {
         let errors = Pipe(), output = Pipe(), began = ContinuousClock.now
-        let process = try start(arguments, ranks: ranks, on: cluster, errors: errors, output: output)
+        let process = try start(arguments, ranks: ranks, on: cluster, through: through, errors: errors, output: output)
         let watchdog = Thread {
             while process.isRunning && ContinuousClock.now - began < .seconds(limit) { usleep(50_000) }
             if process.isRunning { kill(process.processIdentifier, SIGKILL) }

@@ -9,9 +9,10 @@ final class HDF5PageSource: PageSource {
     private let dataset: HDF5Dataset
     /// The dataset's dimension along which pages follow each other; nil if there is one page.
     private let pageAxis: Int?
-    /// A page as a block of the dataset, and how far apart in it neighbouring channels, rows and pixels are.
+    /// Its dimensions along which rows, pixels of a row and, if there are several, channels follow each other.
+    private let rowAxis, pixelAxis: Int, channelAxis: Int?
+    /// A page as a block of the dataset.
     private let block: [Int]
-    private let strides: (channel: Int, row: Int, pixel: Int)
 
     static func isHDF5(_ file: InputFile) throws -> Bool {
         // The file may begin with a block of the user's, of 512 bytes or twice, four times … that.
@@ -54,9 +55,8 @@ final class HDF5PageSource: PageSource {
         pixelType = type
         metadata = HDF5PageSource.metadata(hdf5, name)
         pageAxis = pages
+        (rowAxis, pixelAxis, channelAxis) = (y, x, channel)
         let block = sizes.indices.map { $0 == pages ? 1 : sizes[$0] }
-        func stride(_ axis: Int) -> Int { block[(axis + 1)...].reduce(1, *) }
-        strides = (channel.map(stride) ?? 0, stride(y), stride(x))
         self.block = block
         // All chunks that a page goes through are kept, so that the next page finds its part of them decoded.
         let chunk = description.chunk ?? block
@@ -64,26 +64,31 @@ final class HDF5PageSource: PageSource {
         dataset = try hdf5.dataset(name, chunkCache: max(1 << 20, min(chunks, 256 << 20)))
     }
 
-    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws {
-        let start = block.indices.map { $0 == pageAxis ? page : 0 }
-        let plane = shape.height * shape.width
-        if strides.pixel == 1, strides.row == shape.width, shape.channels == 1 || strides.channel == plane {
-            return try read(start, into: UnsafeMutableBufferPointer(start: samples, count: shape.pageCount))
+    func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws {
+        let start = block.indices.map { $0 == pageAxis ? page : $0 == rowAxis ? rows.lowerBound : 0 }
+        var block = block
+        block[rowAxis] = rows.count
+        // How far apart neighbouring channels, rows and pixels are in the block.
+        func stride(_ axis: Int) -> Int { block[(axis + 1)...].reduce(1, *) }
+        let channelStride = channelAxis.map(stride) ?? 0, rowStride = stride(rowAxis), pixelStride = stride(pixelAxis)
+        let plane = rows.count * shape.width, count = shape.channels * plane
+        if pixelStride == 1, rowStride == shape.width, shape.channels == 1 || channelStride == plane {
+            return try read(start, block, into: UnsafeMutableBufferPointer(start: samples, count: count))
         }
-        try withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.pageCount) { page in
-            try read(start, into: page)
+        try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { values in
+            try read(start, block, into: values)
             for channel in 0..<shape.channels {
-                for y in 0..<shape.height {
+                for y in 0..<rows.count {
                     for x in 0..<shape.width {
                         samples[channel * plane + y * shape.width + x] =
-                            page[channel * strides.channel + y * strides.row + x * strides.pixel]
+                            values[channel * channelStride + y * rowStride + x * pixelStride]
                     }
                 }
             }
         }
     }
 
-    private func read(_ start: [Int], into samples: UnsafeMutableBufferPointer<Float>) throws {
+    private func read(_ start: [Int], _ block: [Int], into samples: UnsafeMutableBufferPointer<Float>) throws {
         guard pixelType == .boolean else { return try dataset.read(start: start, block: block, into: samples) }
         try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: samples.count) { bytes in
             try dataset.read(start: start, block: block, into: bytes)

@@ -14,6 +14,8 @@ final class HDF5VolumeWriter: VolumeWriter {
         self.hdf5 = hdf5
         let shape = encoder.shape, channels = shape.channels > 1 ? [shape.channels] : []
         let chunk = [1, min(512, shape.height), min(512, shape.width)] + channels
+        // Whole chunks: a part of one would be written, read and written again.
+        encoder.blockRows = chunk[1]
         let sizes = [shape.pages, shape.height, shape.width] + channels
         let storage = HDF5Storage.chunked(chunk, deflate: 4)
         switch encoder.pixelType {
@@ -35,13 +37,12 @@ final class HDF5VolumeWriter: VolumeWriter {
         hdf5?.abandon(dataset)
     }
 
-    func append(_ page: UnsafeBufferPointer<Float>) throws {
+    func append(_ rows: UnsafeBufferPointer<Float>) throws {
         guard let dataset else { preconditionFailure("\(encoder.path) is closed") }
-        let start = [encoder.pages] + [Int](repeating: 0, count: dataset.shape.count - 1)
-        let block = [1] + dataset.shape[1...]
-        let type = encoder.pixelType
-        try encoder.encode(page) { bytes in
-            switch type {
+        try encoder.encode(rows) {
+            let start = [$0.page, $0.rows.lowerBound] + [Int](repeating: 0, count: dataset.shape.count - 2)
+            let block = [1, $0.rows.count] + dataset.shape[2...], bytes = $0.bytes
+            switch encoder.pixelType {
             case .uint8: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt8.self)), start: start, block: block)
             case .uint16: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt16.self)), start: start, block: block)
             default: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: Float.self)), start: start, block: block)

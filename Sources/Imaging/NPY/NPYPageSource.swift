@@ -20,29 +20,30 @@ final class NPYPageSource: PageSource {
             channels: sizes.count == 4 ? sizes[3] : 1)
     }
 
-    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws {
+    func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws {
         let size = pixelType.size
         if header.isFortranOrder {
             // Numbers of one page lie `pages` apart: every page goes through the whole file, one column at a time.
             let pages = shape.pages, column = pages * shape.height
             var bytes = [UInt8](repeating: 0, count: column * size)
-            var rows = [Float](repeating: 0, count: shape.height)
+            var values = [Float](repeating: 0, count: shape.height)
             for channel in 0..<shape.channels {
                 for x in 0..<shape.width {
                     try bytes.withUnsafeMutableBytes {
                         try file.read(at: header.size + (channel * shape.width + x) * column * size, into: $0)
                         pixelType.convert(
-                            $0.baseAddress! + page * size, stride: pages, swapped: header.isSwapped, into: &rows, count: shape.height)
+                            $0.baseAddress! + page * size, stride: pages, swapped: header.isSwapped, into: &values, count: shape.height)
                     }
-                    for y in 0..<shape.height { samples[(channel * shape.height + y) * shape.width + x] = rows[y] }
+                    for (row, y) in rows.enumerated() { samples[(channel * rows.count + row) * shape.width + x] = values[y] }
                 }
             }
             return
         }
-        let bytes = try file.bytes(at: header.size + page * shape.pageCount * size, count: shape.pageCount * size)
+        let rowBytes = shape.width * shape.channels * size
+        let bytes = try file.bytes(at: header.size + (page * shape.height + rows.lowerBound) * rowBytes, count: rows.count * rowBytes)
         bytes.withUnsafeBytes {
             for channel in 0..<shape.channels {
-                let count = shape.height * shape.width
+                let count = rows.count * shape.width
                 pixelType.convert(
                     $0.baseAddress! + channel * size, stride: shape.channels, swapped: header.isSwapped, into: samples + channel * count,
                     count: count)

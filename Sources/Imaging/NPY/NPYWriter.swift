@@ -7,11 +7,12 @@ final class NPYWriter: VolumeWriter {
         self.encoder = encoder
         file = try AtomicFile(encoder.path)
         let shape = encoder.shape
+        encoder.blockRows = min(shape.height, max(1, (256 << 10) / encoder.rowBytes))
         try NPYHeader.bytes(encoder.pixelType, shape: [shape.pages, shape.height, shape.width, shape.channels]).withUnsafeBytes(file.write)
     }
 
-    func append(_ page: UnsafeBufferPointer<Float>) throws {
-        try encoder.encode(page) { try file.write(UnsafeRawBufferPointer($0)) }
+    func append(_ rows: UnsafeBufferPointer<Float>) throws {
+        try encoder.encode(rows) { try file.write(UnsafeRawBufferPointer($0.bytes)) }
     }
 
     func close() throws {

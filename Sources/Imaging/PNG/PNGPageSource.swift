@@ -6,6 +6,7 @@ final class PNGPageSource: PageSource {
     let pixelType: PixelType
     let metadata = VolumeMetadata()
     private let file: InputFile
+    private let isInterlaced: Bool
 
     init(_ file: InputFile) throws {
         self.file = file
@@ -17,6 +18,7 @@ final class PNGPageSource: PageSource {
         }
         shape = VolumeShape(pages: 1, height: Int(layout.height), width: Int(layout.width), channels: Int(layout.channels))
         pixelType = layout.bits == 16 ? .uint16 : .uint8
+        isInterlaced = layout.is_interlaced != 0
         // Deflate packs no better than 1032 to 1, and a PNG may store 8 pixels of ours in a byte.
         guard shape.pageCount <= file.size * 8 * 1032 else {
             throw ImagingError(
@@ -24,18 +26,22 @@ final class PNGPageSource: PageSource {
         }
     }
 
-    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws {
+    func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws {
         let rowBytes = shape.width * shape.channels * pixelType.size
-        let pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: rowBytes * shape.height)
+        // An interlaced image is whole only at the end; of others, the rows that nobody wants all go to one place.
+        let kept = isInterlaced ? 0..<shape.height : rows
+        let pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: rowBytes * (kept.count + 1))
         defer { pixels.deallocate() }
-        var rows: [UnsafeMutablePointer<UInt8>?] = (0..<shape.height).map { pixels + $0 * rowBytes }
-        let layout = try rows.withUnsafeMutableBufferPointer { try PNGPageSource.decode(file, rows: $0.baseAddress) }
+        var places: [UnsafeMutablePointer<UInt8>?] = (0..<shape.height).map {
+            pixels + (kept.contains($0) ? $0 - kept.lowerBound : kept.count) * rowBytes
+        }
+        let layout = try places.withUnsafeMutableBufferPointer { try PNGPageSource.decode(file, rows: $0.baseAddress) }
         precondition(layout.width == shape.width && layout.height == shape.height)
-        let count = shape.height * shape.width
+        let wanted = pixels + (rows.lowerBound - kept.lowerBound) * rowBytes, count = rows.count * shape.width
         for channel in 0..<shape.channels {
             // PNG is big-endian.
             pixelType.convert(
-                pixels + channel * pixelType.size, stride: shape.channels, swapped: true, into: samples + channel * count, count: count)
+                wanted + channel * pixelType.size, stride: shape.channels, swapped: true, into: samples + channel * count, count: count)
         }
     }
 

@@ -23,11 +23,15 @@ struct TIFFDirectory {
         let firstBlock: Int
         /// Whether each block begins where the one before it ends.
         let contiguous: Bool
+        /// Whether the bits of each byte are stored the other way round.
+        let isBitReversed: Bool
 
         /// Samples of a pixel that lie side by side in a block.
         var samplesInBlock: Int { separate ? 1 : samples }
         /// Bytes of one row of a decoded block.
         var blockRowBytes: Int { (blockWidth * samplesInBlock * bits + 7) / 8 }
+        /// Whether the rows lie in the file one after another as they are, so that any of them can be read by itself.
+        var isPlain: Bool { compression == 1 && !tiled && contiguous && bits >= 8 && !isBitReversed }
         /// Bytes of the page if it is stored without compression, in strips.
         var bytes: Int { blockRowBytes * height * (separate ? samples : 1) }
     }
@@ -201,13 +205,14 @@ struct TIFFDirectory {
                 throw directory.damaged("page \(number) claims tiles of \(blockWidth)×\(blockHeight) pixels")
             }
             let separate = samples > 1 ? try value(284, default: 1) == 2 : false
+            let isBitReversed = try value(266, default: 1) == 2
             // Blocks are checked below; what depends on the first is made with it.
             func page(_ firstBlock: Int, _ contiguous: Bool) -> Page {
                 Page(
                     offset: offset, width: width, height: height, samples: samples, pixelType: type, bits: bits.first ?? 1,
                     separate: separate,
                     compression: compression, minIsWhite: photometric == 0, tiled: tiled, blockWidth: blockWidth, blockHeight: blockHeight,
-                    firstBlock: firstBlock, contiguous: contiguous)
+                    firstBlock: firstBlock, contiguous: contiguous, isBitReversed: isBitReversed)
             }
             let (firstBlock, contiguous) = try checkBlocks(page(0, false))
             return page(firstBlock, contiguous)

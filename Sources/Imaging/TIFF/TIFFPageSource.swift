@@ -42,31 +42,35 @@ final class TIFFPageSource: PageSource {
         decoder = Mutex(try TIFFDecoder(file))
     }
 
-    func readPage(_ page: Int, into samples: UnsafeMutablePointer<Float>) throws {
+    func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws {
         for image in 0..<imagesInPage {
-            let destination = samples + image * shape.height * shape.width
-            try readImage(page * imagesInPage + image, into: destination)
+            try readImage(page * imagesInPage + image, rows, into: samples + image * rows.count * shape.width)
         }
     }
 
-    private func readImage(_ image: Int, into samples: UnsafeMutablePointer<Float>) throws {
+    private func readImage(_ image: Int, _ rows: Range<Int>, into samples: UnsafeMutablePointer<Float>) throws {
         let page = directory.pages[imagesOfFirstDirectory > 1 ? 0 : image]
         if imagesOfFirstDirectory > 1 {
-            try readPlanes(page, at: page.firstBlock + image * page.bytes, into: samples)
+            try readPlanes(page, at: page.firstBlock + image * page.bytes, rows, into: samples)
+        } else if page.isPlain {
+            try readPlanes(page, at: page.firstBlock, rows, into: samples)
         } else {
-            try decoder.withLock { try $0.read(page, number: image, into: samples) }
+            try decoder.withLock { try $0.read(page, number: image, rows, into: samples) }
         }
         guard page.minIsWhite, let white = page.pixelType.maximum else { return }
-        for i in 0..<page.samples * page.height * page.width { samples[i] = white - samples[i] }
+        for i in 0..<page.samples * rows.count * page.width { samples[i] = white - samples[i] }
     }
 
-    /// Reads an uncompressed image that no directory describes but the first.
-    private func readPlanes(_ page: TIFFDirectory.Page, at offset: Int, into samples: UnsafeMutablePointer<Float>) throws {
-        let bytes = try directory.file.bytes(at: offset, count: page.bytes)
-        bytes.withUnsafeBytes { bytes in
-            for plane in 0..<(page.separate ? page.samples : 1) {
-                let source = bytes.baseAddress! + plane * page.blockRowBytes * page.height
-                page.scatter(source, rows: page.height, x: 0, y: 0, sample: plane, swapped: directory.isBigEndian, into: samples)
+    /// Reads rows of an image whose bytes lie in the file as they are, one plane after another.
+    private func readPlanes(
+        _ page: TIFFDirectory.Page, at offset: Int, _ rows: Range<Int>, into samples: UnsafeMutablePointer<Float>
+    ) throws {
+        for plane in 0..<(page.separate ? page.samples : 1) {
+            let start = offset + (plane * page.height + rows.lowerBound) * page.blockRowBytes
+            try directory.file.bytes(at: start, count: rows.count * page.blockRowBytes).withUnsafeBytes {
+                page.scatter(
+                    $0.baseAddress!, rows: rows.count, x: 0, y: rows.lowerBound, sample: plane, swapped: directory.isBigEndian,
+                    window: rows, into: samples)
             }
         }
     }
@@ -100,7 +104,9 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
         message.deallocate()
     }
 
-    mutating func read(_ page: TIFFDirectory.Page, number: Int, into samples: UnsafeMutablePointer<Float>) throws {
+    mutating func read(
+        _ page: TIFFDirectory.Page, number: Int, _ window: Range<Int>, into samples: UnsafeMutablePointer<Float>
+    ) throws {
         message[0] = 0
         if directory != page.offset {
             directory = 0
@@ -112,7 +118,8 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
         guard (page.tiled ? TIFFTileSize(tiff) : TIFFStripSize(tiff)) == size else { throw failure(number) }
         try withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { block in
             for sample in 0..<(page.separate ? page.samples : 1) {
-                for y in stride(from: 0, to: page.height, by: page.blockHeight) {
+                for y in stride(from: window.lowerBound / page.blockHeight * page.blockHeight, to: window.upperBound, by: page.blockHeight)
+                {
                     for x in stride(from: 0, to: page.width, by: page.blockWidth) {
                         let rows = min(page.blockHeight, page.height - y)
                         let wanted = page.tiled ? size : rows * page.blockRowBytes
@@ -123,7 +130,8 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
                             : TIFFReadEncodedStrip(
                                 tiff, TIFFComputeStrip(tiff, UInt32(y), UInt16(sample)), block.baseAddress, tmsize_t(wanted))
                         guard decoded == wanted else { throw failure(number) }
-                        page.scatter(block.baseAddress!, rows: rows, x: x, y: y, sample: sample, swapped: false, into: samples)
+                        page.scatter(
+                            block.baseAddress!, rows: rows, x: x, y: y, sample: sample, swapped: false, window: window, into: samples)
                     }
                 }
             }
@@ -142,16 +150,17 @@ extension TIFFDirectory.Page {
         "\(width)×\(height) \(pixelType.rawValue)" + (samples == 1 ? "" : " with \(samples) samples a pixel")
     }
 
-    /// Puts the first rows of a decoded block, whose corner is at (x, y), where they belong in a planar page. `sample` is
-    /// the one that the block holds if they are separate.
+    /// Puts the first rows of a decoded block, whose corner is at (x, y), where they belong in the rows `window` of a planar page.
+    /// `sample` is the one that the block holds if they are separate.
     fileprivate func scatter(
-        _ block: UnsafeRawPointer, rows: Int, x: Int, y: Int, sample: Int, swapped: Bool, into samples: UnsafeMutablePointer<Float>
+        _ block: UnsafeRawPointer, rows: Int, x: Int, y: Int, sample: Int, swapped: Bool, window: Range<Int>,
+        into samples: UnsafeMutablePointer<Float>
     ) {
         let count = min(blockWidth, width - x)
-        for row in 0..<rows {
+        for row in max(0, window.lowerBound - y)..<min(rows, window.upperBound - y) {
             let source = block + row * blockRowBytes
             for channel in 0..<samplesInBlock {
-                let destination = samples + ((sample + channel) * height + y + row) * width + x
+                let destination = samples + ((sample + channel) * window.count + y + row - window.lowerBound) * width + x
                 if bits == 1 {
                     for i in 0..<count {
                         let bit = i * samplesInBlock + channel

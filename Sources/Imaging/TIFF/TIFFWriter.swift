@@ -27,6 +27,8 @@ final class TIFFWriter: VolumeWriter {
         let bytes = Double(shape.pageCount * encoder.pixelType.size) * Double(shape.pages)
         tiff = tiff_open(dup(file.descriptor), encoder.path, bytes > 4e9 ? "w8" : "w", message)
         if tiff == nil { throw failure() }
+        // Strips of a quarter of a megabyte: ImageJ takes sizes of 16 bits, which libtiff chooses for small ones, as well.
+        encoder.blockRows = min(shape.height, max(1, (256 << 10) / encoder.rowBytes))
     }
 
     deinit {
@@ -34,17 +36,12 @@ final class TIFFWriter: VolumeWriter {
         message.deallocate()
     }
 
-    func append(_ page: UnsafeBufferPointer<Float>) throws {
-        let isFirst = encoder.pages == 0
-        try encoder.encode(page) { bytes in
-            let rowsPerStrip = try describePage(isFirst: isFirst)
-            let rowBytes = bytes.count / encoder.shape.height
-            for (strip, row) in stride(from: 0, to: encoder.shape.height, by: rowsPerStrip).enumerated() {
-                let size = min(rowsPerStrip, encoder.shape.height - row) * rowBytes
-                let start = bytes.baseAddress! + row * rowBytes
-                guard TIFFWriteEncodedStrip(tiff, UInt32(strip), start, tmsize_t(size)) == size else { throw failure() }
-            }
-            guard TIFFWriteDirectory(tiff) == 1 else { throw failure() }
+    func append(_ rows: UnsafeBufferPointer<Float>) throws {
+        try encoder.encode(rows) { block in
+            if block.rows.lowerBound == 0 { try describePage(isFirst: block.page == 0) }
+            let strip = UInt32(block.rows.lowerBound / encoder.blockRows), size = block.bytes.count
+            guard TIFFWriteEncodedStrip(tiff, strip, block.bytes.baseAddress, tmsize_t(size)) == size else { throw failure() }
+            if block.rows.upperBound == encoder.shape.height, TIFFWriteDirectory(tiff) != 1 { throw failure() }
         }
     }
 
@@ -57,17 +54,15 @@ final class TIFFWriter: VolumeWriter {
         try file.commit()
     }
 
-    /// Sets the tags of the next page; returns how many rows a strip has.
-    private func describePage(isFirst: Bool) throws -> Int {
+    /// Sets the tags of the next page.
+    private func describePage(isFirst: Bool) throws {
         let shape = encoder.shape, type = encoder.pixelType
-        // Strips of a quarter of a megabyte: ImageJ takes sizes of 16 bits, which libtiff chooses for small ones, as well.
-        let rowsPerStrip = min(shape.height, max(1, (256 << 10) / (shape.width * shape.channels * type.size)))
         // No orientation (274): with it ImageJ does not take the file for one of its own.
         var tags = [
             (TIFFTAG_IMAGEWIDTH, shape.width), (TIFFTAG_IMAGELENGTH, shape.height), (TIFFTAG_BITSPERSAMPLE, type.size * 8),
             (TIFFTAG_SAMPLESPERPIXEL, shape.channels), (TIFFTAG_SAMPLEFORMAT, Int(type.isFloat ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT)),
             (TIFFTAG_PHOTOMETRIC, Int(shape.channels == 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK)),
-            (TIFFTAG_PLANARCONFIG, Int(PLANARCONFIG_CONTIG)), (TIFFTAG_ROWSPERSTRIP, rowsPerStrip),
+            (TIFFTAG_PLANARCONFIG, Int(PLANARCONFIG_CONTIG)), (TIFFTAG_ROWSPERSTRIP, encoder.blockRows),
             (TIFFTAG_COMPRESSION, Int(COMPRESSION_ADOBE_DEFLATE)),
         ]
         // ImageJ undoes the differences of integers, but not those of floats, whichever of the two predictors made them.
@@ -84,7 +79,6 @@ final class TIFFWriter: VolumeWriter {
             let text = ImageJDescription.text(pages: shape.pages, metadata: metadata, range: displayRange)
             guard tiff_set_text(tiff, UInt32(TIFFTAG_IMAGEDESCRIPTION), text) == 1 else { throw failure() }
         }
-        return rowsPerStrip
     }
 
     private func failure() -> ImagingError {

@@ -7,6 +7,8 @@ Unless its line says otherwise, sample (page p, row y, column x, channel c) of e
 (p*50 + y*7 + x*3 + c*20) % 251, so that the tests know every value.
 """
 import os
+import struct
+import zlib
 
 import h5py
 import numpy as np
@@ -138,3 +140,18 @@ Image.fromarray(rgb[0]).save("rgb.png")
 Image.fromarray(grey[0] % 2 == 1).save("bilevel.png")  # 255 times the lowest bit
 Image.fromarray(grey[0]).convert("P").save("palette.png")
 Image.fromarray(pattern(1, 20, 30, 4)[0]).save("alpha.png")
+
+
+def interlaced(image):
+    """PNG interlaced by Adam7, which Pillow does not write: seven reduced images one after another."""
+    height, width = image.shape
+    data = b""
+    for y, x, down, across in [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]:
+        data += b"".join(b"\0" + row.tobytes() for row in image[y::down, x::across])
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)), (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
+
+
+with open("interlaced.png", "wb") as f:
+    f.write(interlaced(grey[0]))

@@ -1,0 +1,54 @@
+import Imaging
+
+/// What is predicted, with what, and where the result goes.
+public struct PredictionOptions: Sendable {
+    /// Checkpoints of the networks whose probabilities are averaged.
+    public var checkpoints: [String]
+    /// Volume of images.
+    public var images: String
+    /// Volume to write.
+    public var output: String
+    /// Masks of 0 and 255, above this probability, instead of probabilities.
+    public var threshold: Float?
+    /// How probabilities are stored: float32, or integers from 0 to the type's largest value.
+    public var type = PixelType.float32
+    /// In what pieces the networks look at a page.
+    public var tile = TileSize.automatic
+    /// Pixels that neighbouring tiles share at least; `nil`: 8 · 2^depth, or half of the tile if that is less.
+    public var overlap: Int?
+    /// Orientations of each tile whose probabilities are averaged: 1, 4 (flips) or 8 (flips and quarter turns).
+    public var augmentations = 1
+    /// Threads of each rank; `nil` is worked out from the affinity mask.
+    public var threads: Int?
+
+    /// A prediction of `images` into `output`.
+    public init(checkpoints: [String], images: String, output: String) {
+        (self.checkpoints, self.images, self.output) = (checkpoints, images, output)
+    }
+
+    /// What no single option can say.
+    ///
+    /// - Throws: `TrainingError` of kind `usage`.
+    public func validate() throws {
+        if threshold != nil && type != .uint8 && type != .float32 {
+            throw TrainingError(.usage, "--threshold writes masks of 0 and 255, which are uint8; it contradicts --type \(type)")
+        }
+        if tile == .none && overlap != nil { throw TrainingError(.usage, "--overlap is for tiles; it contradicts --tile none") }
+    }
+
+    /// The type of the samples that are written.
+    var outputType: PixelType { threshold == nil ? type : .uint8 }
+
+    /// The overlap of neighbouring tiles along an axis of `length` pixels, whose poolings need multiples of `multiple`.
+    func overlap(of tile: Int, multiple: Int, length: Int) throws -> Int {
+        // A tile that covers the image has no neighbours.
+        if tile >= length { return 0 }
+        guard let overlap else { return min(8 * multiple, tile / 2) / multiple * multiple }
+        guard overlap <= tile - multiple else {
+            throw TrainingError(
+                .usage,
+                "--overlap \(overlap): tiles of \(tile) pixels that begin at multiples of \(multiple) can share at most \(tile - multiple)")
+        }
+        return overlap
+    }
+}
