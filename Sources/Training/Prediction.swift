@@ -123,7 +123,7 @@ extension Checkpoint {
     /// The same without the optimizer's state, two thirds of the memory.
     fileprivate var withoutOptimizer: Checkpoint {
         var copy = self
-        for index in copy.parameters.indices { (copy.parameters[index].firstMoment, copy.parameters[index].secondMoment) = ([], []) }
+        for index in copy.parameters.indices { copy.parameters[index].optimizerState = [:] }
         return copy
     }
 }
