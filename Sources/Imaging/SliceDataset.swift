@@ -11,11 +11,13 @@ public final class SliceDataset: Sendable {
     public let labels: VolumeReader?
     /// The pages that belong to this dataset; its slice 0 is the first of them.
     public let slices: Range<Int>
-    /// What is done to the raw values of the images.
-    public let normalization: Normalization
+    /// What is done to the raw values of the images, made ready for them.
+    public let normalizer: Normalizer
     private let cache: Mutex<PageCache>
     private let labelValues = Mutex<LabelValues?>(nil)
 
+    /// What is done to the raw values of the images.
+    public var normalization: Normalization { normalizer.normalization }
     /// The number of slices.
     public var count: Int { slices.count }
     /// Rows of a slice.
@@ -28,15 +30,21 @@ public final class SliceDataset: Sendable {
     /// Opens the files and checks that they belong together.
     ///
     /// - Parameters:
-    ///   - images: The volume of images, as `VolumeReader` names it.
-    ///   - labels: The volume of labels.
+    ///   - images: The volumes of images.
+    ///   - labels: The volumes of labels, one for each of images.
     ///   - slices: The pages to use; all of them by default.
     ///   - normalization: What to do to the images; `Normalization.standard` for their type by default.
     ///   - cacheBytes: How much memory decoded slices may take.
     /// - Throws: `ImagingError` if a file cannot be read, labels and images differ in size, or there are no such pages.
     public init(
-        images: String, labels: String? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+        images: VolumePaths, labels: VolumePaths? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil,
+        cacheBytes: Int = 256 << 20
     ) throws {
+        if let labels, labels.paths.count != images.paths.count {
+            throw ImagingError(
+                .usage, labels.description,
+                "each volume of images needs its labels: \(images.paths.count) volumes of images, \(labels.paths.count) of labels")
+        }
         let volume = try VolumeReader(images)
         self.images = volume
         self.labels = try labels.map { try VolumeReader($0) }
@@ -45,6 +53,11 @@ public final class SliceDataset: Sendable {
             guard (a.pages, a.height, a.width) == (b.pages, b.height, b.width) else {
                 throw ImagingError(.invalid, labels.path, "labels and images must be of one size: the labels are \(b), \(images) is \(a)")
             }
+            if let (mine, theirs) = zip(volume.sources, labels.sources).first(where: { $0 != $1 }) {
+                throw ImagingError(
+                    .invalid, labels.place(ofPage: theirs.lowerBound).path,
+                    "has \(theirs.count) pages of labels for the \(mine.count) of \(volume.place(ofPage: mine.lowerBound).path)")
+            }
             guard b.channels == 1 else {
                 throw ImagingError(.invalid, labels.path, "labels must have one channel, not \(b.channels); save them as grey")
             }
@@ -52,11 +65,26 @@ public final class SliceDataset: Sendable {
         self.slices = slices ?? 0..<volume.shape.pages
         guard !self.slices.isEmpty, self.slices.lowerBound >= 0, self.slices.upperBound <= volume.shape.pages else {
             throw ImagingError(
-                .usage, images,
+                .usage, volume.path,
                 "pages \(self.slices.lowerBound) to \(self.slices.upperBound - 1) are asked for; the volume is \(volume.shape)")
         }
-        self.normalization = normalization ?? .standard(for: volume.pixelType)
+        normalizer = try Normalizer(normalization ?? .standard(for: volume.pixelType), for: volume)
         cache = Mutex(PageCache(capacity: cacheBytes))
+    }
+
+    /// The same with one volume.
+    public convenience init(
+        images: String, labels: String? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+    ) throws {
+        try self.init(
+            images: VolumePaths([images]), labels: labels.map { VolumePaths([$0]) }, slices: slices, normalization: normalization,
+            cacheBytes: cacheBytes)
+    }
+
+    /// The file that a slice is in, and its page there, for messages: `slices/7.png, page 0`.
+    public func name(ofSlice slice: Int) -> String {
+        let place = images.place(ofPage: slices.lowerBound + slice)
+        return "\(place.path), page \(place.page)"
     }
 
     /// Copies a slice's image, normalised: channel after channel, each row after row.
@@ -78,9 +106,9 @@ public final class SliceDataset: Sendable {
         try page(slice, of: .images) { samples in
             try images.readPage(slices.lowerBound + slice, into: samples)
             guard !images.pixelType.isFloat || samples.allSatisfy(\.isFinite) else {
-                throw ImagingError(.invalid, images.path, "page \(slices.lowerBound + slice) holds values that are not finite numbers")
+                throw images.failure(slices.lowerBound + slice, "holds values that are not finite numbers")
             }
-            normalization.apply(to: samples)
+            normalizer.apply(to: samples, page: slices.lowerBound + slice, channels: channels, width: width)
         }.withUnsafeBufferPointer(body)
     }
 
@@ -130,6 +158,10 @@ public final class SliceDataset: Sendable {
                 default: samples.withUnsafeBytes { hash.update($0) }
                 }
             }
+        }
+        // Slices that are held out have their part in the volume's mean.
+        for moments in normalizer.moments {
+            for bits in [moments.mean.bitPattern, moments.squares.bitPattern] { withUnsafeBytes(of: bits) { hash.update($0) } }
         }
         return hash.finalize()
     }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The format is told by the file's content, not by its name: TIFF (also BigTIFF and ImageJ's stacks), HDF5, NPY, or a
 /// single PNG. A dataset inside an HDF5 file is named after a colon, `cremi.h5:/volumes/raw`; without it the file's only
-/// volume is read.
+/// volume is read. A folder is the stack of the TIFF, PNG and NPY files in it, in natural order.
 public final class VolumeReader: Sendable {
     /// The file, as the user named it.
     public let path: String
@@ -14,6 +14,8 @@ public final class VolumeReader: Sendable {
     public let pixelType: PixelType
     /// What the file says of the size of its pixels.
     public let metadata: VolumeMetadata
+    /// The pages of each of the volumes that this one was put together from.
+    public let sources: [Range<Int>]
     private let source: any PageSource
 
     /// Opens a stack and checks that its pages are there as far as that can be told without decoding them.
@@ -21,6 +23,12 @@ public final class VolumeReader: Sendable {
     /// - Throws: `ImagingError` if the file is missing, damaged, or of a kind that we do not read.
     public init(_ path: String) throws {
         self.path = path
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            source = try FolderPageSource(path)
+            (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
+            return
+        }
         let (name, dataset) = VolumeReader.split(path)
         let file = try InputFile(name)
         let start = try file.bytes(at: 0, count: min(file.size, 8))
@@ -39,7 +47,41 @@ public final class VolumeReader: Sendable {
         if let dataset, !(source is HDF5PageSource) {
             throw ImagingError(.invalid, path, "only an HDF5 file has datasets; leave out :\(dataset)")
         }
-        (shape, pixelType, metadata) = (source.shape, source.pixelType, source.metadata)
+        (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
+    }
+
+    /// Opens several stacks, at least one, as one: their pages follow each other.
+    ///
+    /// - Throws: `ImagingError` as above, and if their pages differ in size, channels or type.
+    public convenience init(_ volumes: VolumePaths) throws {
+        if volumes.paths.count == 1 { try self.init(volumes.paths[0]) } else { try self.init(stack: volumes) }
+    }
+
+    private init(stack volumes: VolumePaths) throws {
+        path = volumes.description
+        let stack = try StackPageSource(volumes.paths.map { try VolumeReader($0) })
+        source = stack
+        (shape, pixelType, metadata, sources) = (stack.shape, stack.pixelType, stack.metadata, stack.ranges)
+    }
+
+    /// The file that a page is in, and its number there.
+    public func place(ofPage page: Int) -> (path: String, page: Int) { source.place(ofPage: page) ?? (path, page) }
+
+    /// An error about what is in a page: `slices/7.png: page 0 holds …`.
+    func failure(_ page: Int, _ text: String) -> ImagingError {
+        let place = place(ofPage: page)
+        return ImagingError(.invalid, place.path, "page \(place.page) \(text)")
+    }
+
+    /// Throws unless pages of `other` could follow those of this volume.
+    func requireAlike(_ other: VolumeReader) throws {
+        let (a, b) = (shape, other.shape)
+        guard (a.height, a.width, a.channels) == (b.height, b.width, b.channels), pixelType == other.pixelType else {
+            throw ImagingError(
+                .invalid, other.path,
+                "slices that are used together must be alike: here are \(b) of type \(other.pixelType), in \(path) \(a) of type \(pixelType)"
+            )
+        }
     }
 
     /// Decodes a page into `samples`: raw values, channel after channel, each row after row.
@@ -77,4 +119,10 @@ protocol PageSource: Sendable {
     var metadata: VolumeMetadata { get }
     /// Decodes rows that exist, of a page that exists, into room for their samples: channel after channel, each row after row.
     func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws
+    /// The file that a page is in, and its number there; nil if that is the one that was opened.
+    func place(ofPage page: Int) -> (path: String, page: Int)?
+}
+
+extension PageSource {
+    func place(ofPage page: Int) -> (path: String, page: Int)? { nil }
 }

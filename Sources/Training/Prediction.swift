@@ -65,6 +65,8 @@ public struct Prediction {
     ) throws {
         let total = volume.shape.pages * tiles.count, ranks = communicator.count, inference = tiles.inference
         let band = ImageBand(volume)
+        // Of the page that this rank is at.
+        var moments: (page: Int, values: [PixelMoments])?
         var report = ProgressReport(
             tiles.count == 1 ? "page" : "tile", from: 0, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
         // What rank 0 alone meets while it collects waits here for the next time that all ranks agree.
@@ -84,8 +86,10 @@ public struct Prediction {
                 try band.read(
                     page: page, top: corner.row, left: corner.column, height: inference.height, width: inference.width, into: inference.tile
                 )
-                guard inference.run() else {
-                    throw TrainingError(.notFinite, "page \(page) of \(options.images): the network's output is not a finite number")
+                if inference.needsPageMoments, moments?.page != page { moments = (page, try volume.moments(ofPage: page)) }
+                guard inference.run(page: page, moments: moments?.values) else {
+                    let place = volume.place(ofPage: page)
+                    throw TrainingError(.notFinite, "\(place.path), page \(place.page): the network's output is not a finite number")
                 }
             }
             if let output {
@@ -110,7 +114,7 @@ public struct Prediction {
                 "\(options.images) has \(volume.shape.channels) channels, but \(options.checkpoints.joined(separator: ", ")) was trained on images with \(header.channels)"
             )
         }
-        return TileInference.Trained(configuration: header.configuration, normalization: header.normalization)
+        return TileInference.Trained(configuration: header.configuration, normalizer: try Normalizer(header.normalization, for: volume))
     }
 
     private func broadcast(_ headers: [Header], _ communicator: Communicator) throws -> [Header] {

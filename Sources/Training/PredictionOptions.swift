@@ -4,8 +4,8 @@ import Imaging
 public struct PredictionOptions: Sendable {
     /// Checkpoints of the networks whose probabilities are averaged.
     public var checkpoints: [String]
-    /// Volume of images.
-    public var images: String
+    /// Volumes of images, whose pages follow each other.
+    public var images: VolumePaths
     /// Volume to write.
     public var output: String
     /// Masks of 0 and 255, above this probability, instead of probabilities.
@@ -22,7 +22,7 @@ public struct PredictionOptions: Sendable {
     public var threads: Int?
 
     /// A prediction of `images` into `output`.
-    public init(checkpoints: [String], images: String, output: String) {
+    public init(checkpoints: [String], images: VolumePaths, output: String) {
         (self.checkpoints, self.images, self.output) = (checkpoints, images, output)
     }
 

@@ -25,64 +25,21 @@ public enum SliceFiles {
         return reader.shape.pages
     }
 
-    /// Joins the files of `folder` that have the extension `.tif`, `.tiff`, `.png` or `.npy`, in natural order (2 before 10), into
-    /// one volume. Returns how many pages it has.
+    /// Joins the files of `folder`, in natural order (2 before 10), into one volume. Returns how many pages it has.
     public static func merge(_ folder: String, into volume: String) throws -> Int {
-        let names: [String]
-        do {
-            names = try FileManager.default.contentsOfDirectory(atPath: folder)
-        } catch {
-            throw TrainingError(.missing, "\(folder): cannot list the folder: \(error.localizedDescription)")
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+            throw TrainingError(.missing, "\(folder): there is no such folder")
         }
-        let files = names.filter {
-            ["tif", "tiff", "png", "npy"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".")
-        }
-        .sorted(by: precedes).map { "\(folder)/\($0)" }
-        guard let first = files.first else { throw TrainingError(.missing, "\(folder): holds no .tif, .tiff, .png or .npy files") }
-        let readers = try files.map { try VolumeReader($0) }
-        let model = readers[0]
-        for reader in readers
-        where (reader.shape.height, reader.shape.width, reader.shape.channels) != (
-            model.shape.height, model.shape.width, model.shape.channels
-        )
-            || reader.pixelType != model.pixelType
-        {
-            throw TrainingError(
-                .invalid,
-                "\(reader.path) is \(reader.shape) of type \(reader.pixelType), but \(first) is \(model.shape) of type \(model.pixelType)")
-        }
-        var shape = model.shape
-        shape.pages = readers.map(\.shape.pages).reduce(0, +)
-        let writer = try makeVolumeWriter(path: volume, shape: shape, pixelType: outputType(of: model), metadata: model.metadata)
-        var samples = [Float](repeating: 0, count: shape.pageCount)
-        for reader in readers {
-            for page in 0..<reader.shape.pages {
-                try samples.withUnsafeMutableBufferPointer { try reader.readPage(page, into: $0) }
-                try samples.withUnsafeBufferPointer { try writer.append($0) }
-            }
+        let reader = try VolumeReader(folder)
+        let writer = try makeVolumeWriter(path: volume, shape: reader.shape, pixelType: outputType(of: reader), metadata: reader.metadata)
+        var samples = [Float](repeating: 0, count: reader.shape.pageCount)
+        for page in 0..<reader.shape.pages {
+            try samples.withUnsafeMutableBufferPointer { try reader.readPage(page, into: $0) }
+            try samples.withUnsafeBufferPointer { try writer.append($0) }
         }
         try writer.close()
-        return shape.pages
-    }
-
-    /// Natural order: runs of digits compare as numbers.
-    package static func precedes(_ a: String, _ b: String) -> Bool {
-        func parts(_ text: String) -> [(digits: String?, text: String)] {
-            var parts: [(digits: String?, text: String)] = []
-            var rest = text[...]
-            while let first = rest.first {
-                let isDigit = first.isASCII && first.isNumber
-                let part = rest.prefix { ($0.isASCII && $0.isNumber) == isDigit }
-                parts.append((isDigit ? String(part.drop { $0 == "0" }) : nil, String(part)))
-                rest = rest[part.endIndex...]
-            }
-            return parts
-        }
-        for (x, y) in zip(parts(a), parts(b)) {
-            if let m = x.digits, let n = y.digits, m != n { return m.count != n.count ? m.count < n.count : m < n }
-            if x.digits == nil || y.digits == nil, x.text != y.text { return x.text < y.text }
-        }
-        return a.count != b.count ? a.count < b.count : a < b
+        return reader.shape.pages
     }
 
     private static func outputType(of reader: VolumeReader) throws -> PixelType {

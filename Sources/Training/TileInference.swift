@@ -27,13 +27,13 @@ package final class TileInference {
     private struct Member {
         let network: Network
         let turned: Network
-        let normalization: Normalization
+        let normalizer: Normalizer
     }
 
     /// A trained network.
     package struct Trained {
         var configuration: TrainingConfiguration
-        var normalization: Normalization
+        var normalizer: Normalizer
     }
 
     /// Plans the networks, whose parameters are zero; they are to be set through `networks`.
@@ -54,7 +54,7 @@ package final class TileInference {
             let upright = try network(height, width)
             return Member(
                 network: upright, turned: turns ? try network(width, height, sharing: upright) : upright,
-                normalization: trained.normalization)
+                normalizer: trained.normalizer)
         }
         let shape = members[0].network.outputShape
         (outputChannels, outputHeight, outputWidth) = (shape.channels, shape.height, shape.width)
@@ -89,12 +89,15 @@ package final class TileInference {
         return bytes
     }
 
-    /// Computes the probabilities of `tile`. Returns whether all are finite.
-    package func run() -> Bool {
+    /// Whether `run` needs the moments of the page that the tile is of.
+    package var needsPageMoments: Bool { members.contains(where: \.normalizer.needsPageMoments) }
+
+    /// Computes the probabilities of `tile`, which is of this page. Returns whether all are finite.
+    package func run(page: Int, moments: [PixelMoments]? = nil) -> Bool {
         probabilities.update(repeating: 0)
         for member in members {
             _ = normalized.update(from: tile)
-            member.normalization.apply(to: normalized)
+            member.normalizer.apply(to: normalized, page: page, channels: channels, width: width, pageMoments: moments)
             for orientation in orientations {
                 orientation.lay(normalized.baseAddress!, height: height, width: width, channels: channels, into: laid.baseAddress!)
                 let network = orientation.exchangesAxes ? member.turned : member.network

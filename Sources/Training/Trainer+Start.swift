@@ -61,7 +61,10 @@ struct TrainingData {
     /// A collective.
     init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
         let (training, validation, loader) = try communicator.agree("opening the data") {
-            let whole = try SliceDataset(images: configuration.images, labels: configuration.labels)
+            let cacheBytes = configuration.cacheMebibytes << 20
+            let whole = try SliceDataset(
+                images: configuration.images, labels: configuration.labels, normalization: configuration.normalizationRule,
+                cacheBytes: cacheBytes)
             guard configuration.validation < whole.count else {
                 throw TrainingError(
                     .usage,
@@ -71,12 +74,15 @@ struct TrainingData {
             let split = whole.count - configuration.validation
             var training = whole, validation: SliceDataset?
             if configuration.validation > 0 {
-                training = try SliceDataset(images: configuration.images, labels: configuration.labels, slices: 0..<split)
+                training = try SliceDataset(
+                    images: configuration.images, labels: configuration.labels, slices: 0..<split,
+                    normalization: whole.normalization, cacheBytes: cacheBytes)
                 validation = try SliceDataset(
                     images: configuration.images, labels: configuration.labels, slices: split..<whole.count,
-                    normalization: training.normalization)
+                    normalization: training.normalization, cacheBytes: cacheBytes)
             } else if let images = configuration.validationImages {
-                validation = try SliceDataset(images: images, labels: configuration.validationLabels, normalization: training.normalization)
+                validation = try SliceDataset(
+                    images: images, labels: configuration.validationLabels, normalization: training.normalization, cacheBytes: cacheBytes)
                 if validation!.channels != training.channels {
                     throw TrainingError(
                         .invalid, "\(images) has \(validation!.channels) channels, but \(configuration.images) has \(training.channels)")
@@ -168,5 +174,16 @@ struct Start {
             )
         }
         logger.warning("going on in spite of changes: \(list)")
+    }
+}
+
+extension TrainingConfiguration {
+    /// `imageNormalization` as a dataset takes it; nil for what is usual for the type of the images.
+    fileprivate var normalizationRule: Normalization? {
+        switch imageNormalization {
+        case "slice": .slice
+        case "volume": .volume
+        default: nil
+        }
     }
 }

@@ -17,16 +17,20 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case checkpoint(String)
     }
 
-    /// Volume of images.
-    public var images = ""
-    /// Volume of labels, a page for each of the images.
-    public var labels = ""
+    /// Volumes of images.
+    public var images: VolumePaths = ""
+    /// Volumes of labels, one for each of images, a page for each of theirs.
+    public var labels: VolumePaths = ""
+    /// How pixel values become the network's input: `type-range`, `slice` or `volume`.
+    public var imageNormalization = "type-range"
+    /// Memory for decoded slices of a rank, in MiB.
+    public var cacheMebibytes = 256
     /// How many of the last slices are held out for validation.
     public var validation = 0
     /// Volume of images to validate on instead, with its labels.
-    public var validationImages: String?
+    public var validationImages: VolumePaths?
     /// Labels of `validationImages`.
-    public var validationLabels: String?
+    public var validationLabels: VolumePaths?
     /// Run folder.
     public var output = ""
     /// Passes over the training slices; `nil` when `steps` is given.
@@ -131,7 +135,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
             let bytes = try SystemFiles().readAll(file)
             try apply(yaml: String(decoding: bytes, as: UTF8.self), from: file)
         }
-        for (name, value) in options { try TrainingOption.named(name).apply(value, to: &self) }
+        try apply(options)
         try validate()
     }
 
@@ -139,12 +143,19 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// them. Errors are as above; a crop of whole slices is refused.
     package init(defaults: TrainingConfiguration, options: [(name: String, value: String)]) throws {
         self = defaults
-        for (name, value) in options { try TrainingOption.named(name).apply(value, to: &self) }
+        try apply(options)
         if crop == .full {
             throw TrainingError(.usage, "--crop full: there is no slice to take the size from; give a side or height x width")
         }
         try validateCrop()
         try validateOptimization()
+    }
+
+    /// Sets options from the command line; one that is given several times is a list.
+    private mutating func apply(_ options: [(name: String, value: String)]) throws {
+        for name in options.map(\.name).uniqued {
+            try TrainingOption.named(name).apply(options.filter { $0.name == name }.map(\.value), to: &self)
+        }
     }
 
     /// A configuration as it was written by `yaml`.
@@ -155,7 +166,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
 
     /// What no single option can say.
     func validate() throws {
-        for (name, value) in [("images", images), ("labels", labels), ("output", output)] where value.isEmpty {
+        for (name, isEmpty) in [("images", images.isEmpty), ("labels", labels.isEmpty), ("output", output.isEmpty)] where isEmpty {
             throw TrainingError(.usage, "--\(name) is missing (on the command line or in the --config file)")
         }
         if (validationImages == nil) != (validationLabels == nil) {
@@ -202,6 +213,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
             return now == then ? nil : "\(option.name): \(now), was \(then)"
         }
     }
+}
+
+extension [String] {
+    /// Each element once, where it is first.
+    fileprivate var uniqued: [String] { reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 }
 
 /// The smallest multiple of `multiple` that is not below `value`.

@@ -8,12 +8,19 @@ extension TrainingOption {
 
     /// What is trained on, and where the results go.
     private static let data: [TrainingOption] = [
-        path("images", \.images, "Volume of images: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET."),
-        path("labels", \.labels, "Volume of labels: two values, the higher one is the foreground; as many pages as --images."),
+        volumes(
+            "images", \.images,
+            "Volume of images: multi-page TIFF, NPY, HDF5 as FILE.h5:/DATASET, or a folder of slices. May be given several times."),
+        volumes(
+            "labels", \.labels,
+            "Volume of labels: two values, the higher one is the foreground; one for each of --images, as many pages."),
+        choice(
+            "normalization", \.imageNormalization, { ["type-range", "slice", "volume"] },
+            "What is done to pixel values: division by the largest of their type; or mean 0 and deviation 1 of each slice or volume."),
         integer(
             "validation", \.validation, 0...1_000_000, decidesBits: true, "Slices held out for validation: the last ones of the volume."),
-        optionalPath("validation-images", \.validationImages, "Volume of images to validate on, instead of held-out slices."),
-        optionalPath("validation-labels", \.validationLabels, "Labels of --validation-images."),
+        optionalVolumes("validation-images", \.validationImages, "Volume of images to validate on, instead of held-out slices."),
+        optionalVolumes("validation-labels", \.validationLabels, "Labels of --validation-images."),
         path("output", \.output, "Run folder: configuration, log and checkpoints."),
     ]
 
@@ -155,6 +162,9 @@ extension TrainingOption {
                 }
                 configuration.threads = try integer(node, in: 1...4096, or: "auto or ")
             }, get: { YAMLNode($0.threads.map { "\($0)" } ?? "auto") }),
+        integer(
+            "cache-mib", \.cacheMebibytes, 0...1 << 24,
+            "Memory of each rank for decoded slices, in MiB, and as much for those held out; what does not fit is read again when needed."),
         integer(
             "bucket-mib", \.bucketMebibytes, 1...1024,
             "Gradients that are sent together while backward still runs, at least, in MiB; the result does not depend on it."),

@@ -31,11 +31,11 @@ public struct TrainingOption: Sendable {
     func text(of configuration: TrainingConfiguration) -> String { get(configuration).map(TrainingOption.text) ?? "" }
 
     /// Sets the option from the command line.
-    func apply(_ value: String, to configuration: inout TrainingConfiguration) throws {
+    func apply(_ values: [String], to configuration: inout TrainingConfiguration) throws {
         do {
-            try set(&configuration, YAMLNode(value))
+            try set(&configuration, values.count == 1 ? YAMLNode(values[0]) : YAMLNode(values.map { YAMLNode($0) }))
         } catch {
-            throw TrainingError(.usage, "--\(name) \(value): \(error.allowed)")
+            throw TrainingError(.usage, "--\(name) \(values.joined(separator: " ")): \(error.allowed)")
         }
     }
 
@@ -65,11 +65,31 @@ extension TrainingOption {
             get: { $0[keyPath: property].isEmpty ? nil : YAMLNode($0[keyPath: property]) })
     }
 
-    static func optionalPath(_ name: String, _ property: any Property<String?>, _ help: String) -> TrainingOption {
+    /// Volumes: a path, or a list of them.
+    static func volumes(_ name: String, _ property: any Property<VolumePaths>, _ help: String) -> TrainingOption {
         TrainingOption(
             name: name, placeholder: "PATH", explanation: help, decidesBits: false,
-            set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try nonEmpty(node) },
-            get: { $0[keyPath: property].map { YAMLNode($0) } })
+            set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try volumes(node) },
+            get: { $0[keyPath: property].isEmpty ? nil : volumesNode($0[keyPath: property]) })
+    }
+
+    static func optionalVolumes(_ name: String, _ property: any Property<VolumePaths?>, _ help: String) -> TrainingOption {
+        TrainingOption(
+            name: name, placeholder: "PATH", explanation: help, decidesBits: false,
+            set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try volumes(node) },
+            get: { $0[keyPath: property].map(volumesNode) })
+    }
+
+    private static func volumes(_ node: YAMLNode) throws(Refusal) -> VolumePaths {
+        guard let list = node.sequence else { return VolumePaths([try nonEmpty(node)]) }
+        if list.isEmpty { throw Refusal(allowed: "a path or a list of them is allowed") }
+        var paths: [String] = []
+        for node in list { paths.append(try nonEmpty(node)) }
+        return VolumePaths(paths)
+    }
+
+    private static func volumesNode(_ volumes: VolumePaths) -> YAMLNode {
+        volumes.paths.count == 1 ? YAMLNode(volumes.paths[0]) : YAMLNode(volumes.paths.map { YAMLNode($0) })
     }
 
     static func integer(

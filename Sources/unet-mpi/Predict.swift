@@ -16,7 +16,10 @@ struct Predict: ParsableCommand {
 
     @Option(help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"))
     var checkpoint: [String]
-    @Option(help: ArgumentHelp("Volume of images.", valueName: "PATH")) var images: String
+    @Option(
+        help: ArgumentHelp(
+            "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"))
+    var images: [String]
     @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
     @Option(
         help: ArgumentHelp(
@@ -53,12 +56,11 @@ struct Predict: ParsableCommand {
         if let overlap, !(0...1 << 24).contains(overlap) { throw ValidationError("--overlap \(overlap): a number of pixels is allowed") }
         if ![1, 4, 8].contains(augmentations) { throw ValidationError("--augmentations \(augmentations): 1, 4 or 8 is allowed") }
         if ![.float32, .uint8, .uint16].contains(type) { throw ValidationError("--type \(type): float32, uint8 or uint16 is allowed") }
-        if checkpoint.isEmpty { throw ValidationError("--checkpoint is missing") }
         do { try options.validate() } catch { throw ValidationError("\(error)") }
     }
 
     private var options: PredictionOptions {
-        var options = PredictionOptions(checkpoints: checkpoint, images: images, output: output)
+        var options = PredictionOptions(checkpoints: checkpoint, images: VolumePaths(images), output: output)
         (options.tile, options.overlap, options.augmentations) = (tile, overlap, augmentations)
         (options.type, options.threshold, options.threads) = (type, threshold, threads.count)
         return options

@@ -33,11 +33,12 @@ struct Train: ParsableCommand {
 
 /// The options of `TrainingOption.all`. Their names, help and meaning stand there; a test compares the two.
 struct TrainingArguments: ParsableArguments {
-    @Option(help: .training("images")) var images: String?
-    @Option(help: .training("labels")) var labels: String?
+    @Option(help: .training("images")) var images: [String] = []
+    @Option(help: .training("labels")) var labels: [String] = []
+    @Option(help: .training("normalization")) var normalization: String?
     @Option(help: .training("validation")) var validation: String?
-    @Option(help: .training("validation-images")) var validationImages: String?
-    @Option(help: .training("validation-labels")) var validationLabels: String?
+    @Option(help: .training("validation-images")) var validationImages: [String] = []
+    @Option(help: .training("validation-labels")) var validationLabels: [String] = []
     @Option(help: .training("output")) var output: String?
     @Option(help: .training("epochs")) var epochs: String?
     @Option(help: .training("steps")) var steps: String?
@@ -80,6 +81,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("accumulate")) var accumulate: String?
     @Option(help: .training("reduction")) var reduction: String?
     @Option(help: .training("threads")) var threads: String?
+    @Option(help: .training("cache-mib")) var cacheMib: String?
     @Option(help: .training("bucket-mib")) var bucketMib: String?
     @Option(help: .training("resume")) var resume: String?
     @Flag(help: .training("accept-changes")) var acceptChanges = false
@@ -95,11 +97,12 @@ struct TrainingArguments: ParsableArguments {
 /// The training options among `arguments` that were given, as (name, value).
 func givenOptions(of arguments: some ParsableArguments) -> [(name: String, value: String)] {
     // The parser keeps the value of `batchSize`, the option `batch-size`, in a child called `_batchSize`.
-    Mirror(reflecting: arguments).children.compactMap { child in
+    Mirror(reflecting: arguments).children.flatMap { child -> [(name: String, value: String)] in
         let name = (child.label ?? "").dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
-        if let option = child.value as? Option<String?> { return option.wrappedValue.map { (name, $0) } }
-        if let flag = child.value as? Flag<Bool> { return flag.wrappedValue ? (name, "true") : nil }
-        return nil
+        if let option = child.value as? Option<String?> { return option.wrappedValue.map { [(name, $0)] } ?? [] }
+        if let option = child.value as? Option<[String]> { return option.wrappedValue.map { (name, $0) } }
+        if let flag = child.value as? Flag<Bool> { return flag.wrappedValue ? [(name, "true")] : [] }
+        return []
     }
 }
 

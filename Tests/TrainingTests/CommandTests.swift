@@ -132,7 +132,7 @@ import Training
 
     @Test func naturalOrder() {
         let names = ["10.tif", "2.tif", "a10b2.tif", "a10b1.tif", "a9.tif", "02.tif", "1.tif"]
-        #expect(names.sorted(by: SliceFiles.precedes) == ["1.tif", "2.tif", "02.tif", "10.tif", "a9.tif", "a10b1.tif", "a10b2.tif"])
+        #expect(names.sorted(by: naturallyPrecedes) == ["1.tif", "2.tif", "02.tif", "10.tif", "a9.tif", "a10b1.tif", "a10b2.tif"])
     }
 
     @Test func infoOfANetwork() throws {

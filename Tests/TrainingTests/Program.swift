@@ -122,10 +122,10 @@ struct SmallVolume {
         return folder / name
     }
 
-    /// Arguments of a short training of a tiny network.
+    /// Arguments of a short training of a tiny network; `more` may name other inputs.
     func training(_ output: String, steps: Int = 20, _ more: String...) -> [String] {
-        [
-            "train", "--images", images, "--labels", labels, "--output", folder / output, "--steps", "\(steps)", "--batch-size", "4",
+        ["train"] + (more.contains("--images") ? [] : ["--images", images]) + (more.contains("--labels") ? [] : ["--labels", labels]) + [
+            "--output", folder / output, "--steps", "\(steps)", "--batch-size", "4",
             "--crop", "32",
             "--base-channels", "4", "--depth", "2", "--validation", "2", "--learning-rate", "0.001", "--checkpoint-every", "5",
             "--validate-every", "10",

@@ -41,7 +41,7 @@ package final class ImageBand {
         if samples.count != count { samples = [Float](repeating: 0, count: count) }
         try samples.withUnsafeMutableBufferPointer { try volume.readRows(rows, ofPage: page, into: $0) }
         guard !volume.pixelType.isFloat || samples.allSatisfy(\.isFinite) else {
-            throw ImagingError(.invalid, volume.path, "page \(page) holds values that are not finite numbers")
+            throw volume.failure(page, "holds values that are not finite numbers")
         }
         (self.page, self.rows) = (page, rows)
     }
