@@ -23,7 +23,7 @@ final class FolderPageSource: PageSource {
         files = names.filter { Self.extensions.contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".") }
             .sorted(by: naturallyPrecedes).map { (folder as NSString).appendingPathComponent($0) }
         guard let first = files.first else {
-            throw ImagingError(.missing, folder, "holds no .tif, .tiff, .png or .npy files")
+            throw ImagingError(.missing, folder, "the folder holds no .tif, .tiff, .png or .npy files")
         }
         let model = try VolumeReader(first)
         (pixelType, metadata) = (model.pixelType, model.metadata)

@@ -11,6 +11,8 @@ import Synchronization
 package final class SampleBatch: @unchecked Sendable {
     /// The samples that the network holds.
     package private(set) var samples: [Sample] = []
+    /// Where the samples come from.
+    package var dataset: SliceDataset { loader.dataset }
     private let loader: SampleLoader
     private let network: Network
     private let imageCount, labelCount: Int

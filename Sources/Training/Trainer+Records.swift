@@ -88,7 +88,9 @@ extension Trainer {
     }
 
     private func notFinite(_ what: String, _ step: Int, _ samples: [Sample], of first: Sample) -> TrainingError {
-        let places = samples.map { "slice \($0.slice), crop \($0.crop) (position \($0.position))" }.joined(separator: "; ")
+        let places = samples.map {
+            "slice \($0.slice), crop \($0.crop) (\(batch.dataset.name(ofSlice: $0.slice)); position \($0.position))"
+        }.joined(separator: "; ")
         return TrainingError(
             .notFinite,
             "\(what) at step \(step), epoch \(first.epoch + 1), samples \(places); nothing of this step was saved; a smaller --learning-rate may help"

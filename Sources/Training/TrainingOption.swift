@@ -13,6 +13,8 @@ public struct TrainingOption: Sendable {
     public let explanation: String
     /// Whether another value leads to other parameters (`TrainingConfiguration.fingerprint`).
     public let decidesBits: Bool
+    /// Whether the option may be given several times; of others the last counts.
+    var takesSeveral = false
     /// Sets the property from a YAML value. Throws a text that says what is allowed.
     let set: @Sendable (inout TrainingConfiguration, YAMLNode) throws(Refusal) -> Void
     /// The property as a YAML value; `nil` if it is not set.
@@ -32,6 +34,7 @@ public struct TrainingOption: Sendable {
 
     /// Sets the option from the command line.
     func apply(_ values: [String], to configuration: inout TrainingConfiguration) throws {
+        let values = takesSeveral ? values : values.suffix(1)
         do {
             try set(&configuration, values.count == 1 ? YAMLNode(values[0]) : YAMLNode(values.map { YAMLNode($0) }))
         } catch {
@@ -68,14 +71,14 @@ extension TrainingOption {
     /// Volumes: a path, or a list of them.
     static func volumes(_ name: String, _ property: any Property<VolumePaths>, _ help: String) -> TrainingOption {
         TrainingOption(
-            name: name, placeholder: "PATH", explanation: help, decidesBits: false,
+            name: name, placeholder: "PATH", explanation: help, decidesBits: false, takesSeveral: true,
             set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try volumes(node) },
             get: { $0[keyPath: property].isEmpty ? nil : volumesNode($0[keyPath: property]) })
     }
 
     static func optionalVolumes(_ name: String, _ property: any Property<VolumePaths?>, _ help: String) -> TrainingOption {
         TrainingOption(
-            name: name, placeholder: "PATH", explanation: help, decidesBits: false,
+            name: name, placeholder: "PATH", explanation: help, decidesBits: false, takesSeveral: true,
             set: { configuration, node throws(Refusal) in configuration[keyPath: property] = try volumes(node) },
             get: { $0[keyPath: property].map(volumesNode) })
     }

@@ -83,8 +83,6 @@ import Training
         let checkpoint = volume.checkpoint("z", step: 4)
         let bright = try predict(volume.images, checkpoint), dimmed = try predict(dim, checkpoint)
         #expect(zip(bright, dimmed).allSatisfy { abs($0 - $1) < 1e-4 })
-        let tiled = try predict(volume.images, checkpoint, "--tile", "32", "--overlap", "28")
-        #expect(zip(bright, tiled).allSatisfy { abs($0 - $1) < 0.05 })
         let changed = try Program.run(volume.training("z", steps: 8))
         #expect(changed.status == 64 && changed.errors.contains("normalization: type-range, was \(name)"), "\(changed.errors)")
     }

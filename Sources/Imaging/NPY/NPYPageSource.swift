@@ -40,13 +40,16 @@ final class NPYPageSource: PageSource {
             return
         }
         let rowBytes = shape.width * shape.channels * size
-        let bytes = try file.bytes(at: header.size + (page * shape.height + rows.lowerBound) * rowBytes, count: rows.count * rowBytes)
-        bytes.withUnsafeBytes {
-            for channel in 0..<shape.channels {
-                let count = rows.count * shape.width
-                pixelType.convert(
-                    $0.baseAddress! + channel * size, stride: shape.channels, swapped: header.isSwapped, into: samples + channel * count,
-                    count: count)
+        // A megabyte at a time: the bytes must not take the memory of the samples again.
+        let step = max(1, (1 << 20) / rowBytes)
+        for first in stride(from: 0, to: rows.count, by: step) {
+            let count = min(step, rows.count - first), row = page * shape.height + rows.lowerBound + first
+            try file.bytes(at: header.size + row * rowBytes, count: count * rowBytes).withUnsafeBytes {
+                for channel in 0..<shape.channels {
+                    pixelType.convert(
+                        $0.baseAddress! + channel * size, stride: shape.channels, swapped: header.isSwapped,
+                        into: samples + (channel * rows.count + first) * shape.width, count: count * shape.width)
+                }
             }
         }
     }

@@ -65,12 +65,16 @@ final class TIFFPageSource: PageSource {
     private func readPlanes(
         _ page: TIFFDirectory.Page, at offset: Int, _ rows: Range<Int>, into samples: UnsafeMutablePointer<Float>
     ) throws {
+        // A megabyte at a time: the bytes must not take the memory of the samples again.
+        let step = max(1, (1 << 20) / page.blockRowBytes)
         for plane in 0..<(page.separate ? page.samples : 1) {
-            let start = offset + (plane * page.height + rows.lowerBound) * page.blockRowBytes
-            try directory.file.bytes(at: start, count: rows.count * page.blockRowBytes).withUnsafeBytes {
-                page.scatter(
-                    $0.baseAddress!, rows: rows.count, x: 0, y: rows.lowerBound, sample: plane, swapped: directory.isBigEndian,
-                    window: rows, into: samples)
+            for row in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
+                let count = min(step, rows.upperBound - row), start = offset + (plane * page.height + row) * page.blockRowBytes
+                try directory.file.bytes(at: start, count: count * page.blockRowBytes).withUnsafeBytes {
+                    page.scatter(
+                        $0.baseAddress!, rows: count, x: 0, y: row, sample: plane, swapped: directory.isBigEndian, window: rows,
+                        into: samples)
+                }
             }
         }
     }
