@@ -19,7 +19,7 @@ public enum RandomPurpose: UInt32, Sendable {
 /// - The element is the index of the 32-bit number, either given (`bits(at:)`) or counted by the `next…` functions.
 ///
 /// The counter is laid out as (element / 4, position's low word, position's high word, purpose ≪ 24 | ordinal), the key is the seed.
-public struct RandomStream: Sendable {
+public struct RandomStream: Sendable, Equatable {
     /// The Philox key: the seed's low and high words.
     public let key: SIMD2<UInt32>
     /// The counter of the stream's first four numbers; element block `e` adds `e` to `x`.

@@ -47,5 +47,7 @@ public struct SampleLoader: Sendable {
                     sliceWidth: dataset.width, outputImage: image, outputLabel: label)
             }
         }
+        augmentation.drawAppearance(seed: seed, position: sample.position, height: sampleHeight, width: sampleWidth)
+            .apply(to: image, channels: dataset.channels, height: sampleHeight, width: sampleWidth)
     }
 }

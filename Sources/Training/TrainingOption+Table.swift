@@ -42,9 +42,9 @@ extension TrainingOption {
             }, get: { YAMLNode("\($0.crop)") }),
         integer("crops-per-slice", \.cropsPerSlice, 1...1_000_000, decidesBits: true, "Samples drawn from each slice in an epoch."),
         TrainingOption(
-            name: "augment", placeholder: "none|standard",
+            name: "augment", placeholder: AugmentationConfiguration.presets.map(\.name).joined(separator: "|"),
             explanation:
-                "How samples are varied: flips, turns, small affine maps and elastic deformation; a mapping in YAML sets each range.",
+                "How samples are varied: flips and turns (light), also affine maps and deformation (standard), everything (strong); a mapping in YAML sets each range.",
             decidesBits: true,
             set: { configuration, node throws(Refusal) in configuration.augment = try augmentation(node) },
             get: { augmentationNode($0.augment) }),

@@ -21,7 +21,7 @@ struct UNetMPI: ParsableCommand {
             after saving (run the same command again), 76 another rank failed, 77 a loss is not finite.
             """,
         version: programVersion,
-        subcommands: [Train.self, Predict.self, Evaluate.self, Sample.self, Split.self, Merge.self, Info.self, Bench.self])
+        subcommands: [Train.self, Predict.self, Evaluate.self, Augment.self, Sample.self, Split.self, Merge.self, Info.self, Bench.self])
 
     static func main() {
         do {

@@ -8,7 +8,9 @@ import Testing
 
     /// Every item, always.
     private static let everything = {
-        var all = Configuration.standard
+        var all = Configuration.strong
+        all.elastic?.probability = 1
+        all.fold?.probability = 1
         all.rotation?.probability = 1
         all.shift?.probability = 1
         all.shear?.probability = 1
@@ -203,7 +205,7 @@ import Testing
                 return "\(error)"
             }
         }
-        #expect(message(#""strongest""#) == #"no augmentation is called "strongest"; there are: none, standard"#)
+        #expect(message(#""strongest""#) == #"no augmentation is called "strongest"; there are: none, light, standard, strong"#)
         #expect(message(#"{"rotations": {}}"#).hasPrefix(#"unknown key "rotations"; there are: flips, quarter-turns, rotation"#))
         #expect(message(#"{"zoom": {"fraction": 0.1, "degrees": 3}}"#) == #"unknown key "degrees"; there are: fraction, probability"#)
         #expect(message(#"{"rotation": {}}"#).contains("degrees"))
@@ -211,9 +213,9 @@ import Testing
 
     @Test func validation() throws {
         try Configuration.none.validate()
-        try Configuration.standard.validate()
+        for preset in Configuration.presets { try preset.configuration.validate() }
         func expectError(_ setting: String, _ change: (inout Configuration) -> Void) {
-            var configuration = Configuration.standard
+            var configuration = Configuration.strong
             change(&configuration)
             #expect { try configuration.validate() } throws: { ($0 as? AugmentationError)?.setting == setting }
         }
@@ -227,6 +229,16 @@ import Testing
         expectError("deformation.grid") { $0.deformation?.grid = 0 }
         expectError("deformation.sigma") { $0.deformation?.sigma = -1 }
         expectError("deformation.alpha") { $0.deformation?.alpha = 0 }
+        expectError("elastic.grid") { $0.elastic?.grid = 1 }
+        expectError("elastic.sigma") { $0.elastic?.sigma = -1 }
+        expectError("fold.width") { $0.fold?.width = 0 }
+        expectError("brightness.range") { $0.brightness?.range = 2 }
+        expectError("contrast.range") { $0.contrast?.range = 1 }
+        expectError("gamma.range") { $0.gamma?.range = .nan }
+        expectError("blur.sigma") { $0.blur?.sigma = 200 }
+        expectError("dark-band.fraction") { $0.darkBand?.fraction = 1.5 }
+        expectError("missing.probability") { $0.missing?.probability = -0.1 }
+        expectError("noise.sigma") { $0.noise?.sigma = -1 }
         expectError("fill.value") { $0.fill.value = .infinity }
         var configuration = Configuration.none
         configuration.rotation = .init(degrees: 200)

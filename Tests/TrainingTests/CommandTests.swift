@@ -110,6 +110,38 @@ import Training
         #expect(raw.status == 0)
     }
 
+    /// `augment` writes what a training with the same seed, crop and augmentation sees.
+    @Test func augmentedPairs() throws {
+        _ = try run("sample", "--output", folder / "data", "--training-pages", "4", "--test-pages", "1", "--height", "60", "--width", "80")
+        let volumes = ["--images", folder / "data/train-volume.tif", "--labels", folder / "data/train-labels.tif"]
+        func augment(_ output: String, ranks: Int = 0, _ more: String...) throws -> Program.Outcome {
+            try Program.run(
+                ["augment", "--seed", "3", "--augment", "strong", "--output", folder / output] + volumes + more, ranks: ranks)
+        }
+        let outcome = try augment("a", ranks: 2, "--count", "5", "--crop", "48")
+        #expect(outcome.status == 0 && outcome.count("wrote 5 pairs") == 1, "\(outcome.errors)")
+        let images = try pages(folder / "a/images.tif"), labels = try pages(folder / "a/labels.tif")
+        #expect(images.count == 5 && labels.count == 5)
+        let data = try SliceDataset(images: folder / "data/train-volume.tif", labels: folder / "data/train-labels.tif")
+        let loader = try SampleLoader(dataset: data, augmentation: .strong, crop: .square(48), seed: 3)
+        let stream = SampleStream(slices: 4, cropsPerSlice: 1, seed: 3)
+        for k in 0..<5 {
+            var image = [Float](repeating: 0, count: 48 * 48), label = image
+            try image.withUnsafeMutableBufferPointer { image in
+                try label.withUnsafeMutableBufferPointer { try loader.load(stream.sample(at: k), image: image, label: $0) }
+            }
+            #expect(labels[k] == label.map { $0 * 255 })
+            #expect(zip(images[k], image).allSatisfy { abs($0 - min(max($1, 0), 1) * 255) <= 0.5001 })
+        }
+        #expect(try VolumeReader(folder / "a/contact-sheet.png").shape.channels == 3)
+        #expect(try augment("b").status == 0)
+        #expect(try VolumeReader(folder / "b/images.tif").shape == VolumeShape(pages: 4, height: 60, width: 80))
+        for wrong in [["--count", "0"], ["--augment", "stronger"], ["--crop", "4096"]] {
+            let outcome = try Program.run(["augment", "--output", folder / "c"] + volumes + wrong)
+            #expect(outcome.status == 64 && outcome.errors.contains(wrong[1]), "\(outcome.errors)")
+        }
+    }
+
     @Test func splitAndMerge() throws {
         _ = try run("sample", "--output", folder / "data", "--training-pages", "12", "--test-pages", "1", "--height", "20", "--width", "24")
         _ = try run("split", folder / "data/train-volume.tif", "--output", folder / "slices", ranks: 2)

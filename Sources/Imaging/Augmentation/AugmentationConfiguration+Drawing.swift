@@ -4,6 +4,50 @@ extension AugmentationConfiguration {
     /// Numbers the items, so that each has random numbers of its own: switching one off leaves the others as they are.
     private enum Item: Int {
         case crop, horizontalFlip, verticalFlip, quarterTurns, rotation, shift, shear, zoom, deformation
+        case elastic, fold, brightness, contrast, gamma, blur, darkBand, missing, noise, noiseValues
+    }
+
+    private static func stream(_ item: Item, seed: UInt64, position: Int) -> RandomStream {
+        RandomStream(seed: seed, purpose: .augmentation, ordinal: item.rawValue, position: UInt64(position))
+    }
+
+    /// The numbers of an item, if chance has it that the item is applied.
+    private static func draw(_ item: Item, _ probability: Double?, seed: UInt64, position: Int) -> RandomStream? {
+        guard let probability else { return nil }
+        var random = stream(item, seed: seed, position: position)
+        return Double(random.nextUnit()) < probability ? random : nil
+    }
+
+    /// Draws what happens to the values of one sample of `height` × `width` pixels: a pure function of its arguments.
+    public func drawAppearance(seed: UInt64, position: Int, height: Int, width: Int) -> SampleAppearance {
+        func draw(_ item: Item, _ probability: Double?) -> RandomStream? { Self.draw(item, probability, seed: seed, position: position) }
+        var appearance = SampleAppearance()
+        if let random = draw(.brightness, brightness?.probability) { appearance.brightness = random.uniform(within: brightness!.range).0 }
+        if let random = draw(.contrast, contrast?.probability) { appearance.contrast = 1 + random.uniform(within: contrast!.range).0 }
+        if let random = draw(.gamma, gamma?.probability) { appearance.gamma = 1 + random.uniform(within: gamma!.range).0 }
+        if var random = draw(.blur, blur?.probability) { appearance.blur = Double(random.nextUnit()) * blur!.sigma }
+        if var random = draw(.darkBand, darkBand?.probability) {
+            appearance.band = .draw(&random, fraction: darkBand!.fraction, height: height, width: width)
+            appearance.band!.strength *= darkBand!.darkness
+        }
+        if var random = draw(.missing, missing?.probability) {
+            appearance.missing = .draw(&random, fraction: missing!.fraction, height: height, width: width)
+        }
+        appearance.fold = drawFold(seed: seed, position: position, height: height, width: width)
+        if var random = draw(.noise, noise?.probability) {
+            appearance.noise = Double(random.nextUnit()) * noise!.sigma
+            appearance.noiseStream = Self.stream(.noiseValues, seed: seed, position: position)
+        }
+        return appearance
+    }
+
+    /// The fold is in the map and in the values alike.
+    private func drawFold(seed: UInt64, position: Int, height: Int, width: Int) -> Fold? {
+        guard var random = Self.draw(.fold, fold?.probability, seed: seed, position: position), let fold else { return nil }
+        let middle = Coordinate(row: Double(random.nextUnit()) * Double(height - 1), column: Double(random.nextUnit()) * Double(width - 1))
+        return Fold(
+            middle: middle, angle: Double(random.nextUnit()) * .pi, width: fold.width * (1 + Double(random.nextUnit())) / 2,
+            darkness: fold.darkness * (1 + Double(random.nextUnit())) / 2)
     }
 
     /// Draws the map of one sample: a pure function of its arguments.
@@ -18,15 +62,7 @@ extension AugmentationConfiguration {
         precondition(
             (1...sliceHeight).contains(height) && (1...sliceWidth).contains(width),
             "AugmentationConfiguration: a crop of \(height) × \(width) from a slice of \(sliceHeight) × \(sliceWidth)")
-        func stream(_ item: Item) -> RandomStream {
-            RandomStream(seed: seed, purpose: .augmentation, ordinal: item.rawValue, position: UInt64(position))
-        }
-        /// The numbers of an item, if chance has it that the item is applied.
-        func draw(_ item: Item, _ probability: Double?) -> RandomStream? {
-            guard let probability else { return nil }
-            var random = stream(item)
-            return Double(random.nextUnit()) < probability ? random : nil
-        }
+        func draw(_ item: Item, _ probability: Double?) -> RandomStream? { Self.draw(item, probability, seed: seed, position: position) }
 
         var map = SampleMap(height: height, width: width)
         map.fill = fill.mode
@@ -38,7 +74,7 @@ extension AugmentationConfiguration {
             map.orientation.quarterTurns = height <= sliceWidth && width <= sliceHeight ? turns : turns & 2
         }
         let (laidHeight, laidWidth) = map.orientation.exchangesAxes ? (sliceWidth, sliceHeight) : (sliceHeight, sliceWidth)
-        var random = stream(.crop)
+        var random = Self.stream(.crop, seed: seed, position: position)
         map.originRow = random.nextInteger(below: laidHeight - height + 1)
         map.originColumn = random.nextInteger(below: laidWidth - width + 1)
 
@@ -56,6 +92,11 @@ extension AugmentationConfiguration {
             map.deformation = deformation!.draw(random, height: laidHeight, width: laidWidth)
             map.nodeSpacing = min(8, deformation!.nodeSpacing(height: laidHeight, width: laidWidth))
         }
+        if let random = draw(.elastic, elastic?.probability) {
+            map.elastic = elastic!.draw(random, height: laidHeight, width: laidWidth)
+            map.nodeSpacing = min(map.nodeSpacing, elastic!.nodeSpacing(height: laidHeight, width: laidWidth))
+        }
+        map.fold = drawFold(seed: seed, position: position, height: height, width: width)
         return map
     }
 }
@@ -106,6 +147,44 @@ extension AugmentationConfiguration.Deformation {
             if grid.smallestJacobian > 0.2 { return map }
             strength /= 2
         }
+    }
+}
+
+extension AugmentationConfiguration.Elastic {
+    /// An eighth of the nodes' distance, at which the spline is almost linear from node to node.
+    fileprivate func nodeSpacing(height: Int, width: Int) -> Int { max(1, Int(Double(min(height, width) - 1) / Double(8 * (grid - 1)))) }
+
+    /// Draws a deformation of an image of `height` × `width` pixels.
+    ///
+    /// Like the moving least squares, a map that comes near to folding is drawn again with all displacements halved; with the paper's 3 × 3 vectors of
+    /// 10 pixels at 512 × 512 none does.
+    package func draw(_ random: RandomStream, height: Int, width: Int) -> ElasticMap {
+        var random = random
+        let displacements = (0..<grid * grid).map { _ in
+            let (row, column) = random.nextNormalPair()
+            return Coordinate(row: Double(row) * sigma, column: Double(column) * sigma)
+        }
+        var strength = 1.0
+        while true {
+            let map = ElasticMap(
+                height: height, width: width, nodes: grid,
+                displacements: displacements.map { Coordinate(row: strength * $0.row, column: strength * $0.column) })
+            let spacing = min(8, nodeSpacing(height: height, width: width))
+            let sampling = SamplingGrid(height: height, width: width, spacing: spacing) { map($0) }
+            if sampling.smallestJacobian > 0.2 { return map }
+            strength /= 2
+        }
+    }
+}
+
+extension SampleAppearance.Strip {
+    /// A strip of up to `fraction` of the sample's side, across or down, anywhere; its strength is 0 … 1.
+    fileprivate static func draw(_ random: inout RandomStream, fraction: Double, height: Int, width: Int) -> Self {
+        let isHorizontal = random.nextInteger(below: 2) == 0, side = isHorizontal ? height : width
+        let size = max(1, Int((Double(random.nextUnit()) * fraction * Double(side)).rounded()))
+        // Its middle lies in the sample.
+        let first = random.nextInteger(below: side) - size / 2
+        return Self(isHorizontal: isHorizontal, range: first..<first + size, strength: Double(random.nextUnit()))
     }
 }
 

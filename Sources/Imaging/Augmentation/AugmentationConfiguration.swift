@@ -1,7 +1,7 @@
 /// Which random changes the samples of a training undergo. An item that is nil is off; the others have a range and a probability.
 ///
 /// In YAML the name of a preset, or a mapping of the items that are on; a field that is left out of an item has the value given here,
-/// but `degrees` and `fraction` must be there:
+/// but `degrees`, `range`, the `fraction` of shift and zoom, and the `sigma` of blur and noise must be there:
 ///
 ///     flips: { horizontal: 0.5, vertical: 0.5 }
 ///     quarter-turns: { probability: 1 }
@@ -10,10 +10,19 @@
 ///     shear: { degrees: 2.9, probability: 0.5 }
 ///     zoom: { fraction: 0.05, probability: 0.5 }
 ///     deformation: { kind: rigid, grid: 4, sigma: 6, alpha: 1, probability: 0.5 }
+///     elastic: { grid: 3, sigma: 10, probability: 0.5 }
+///     fold: { width: 8, darkness: 0.8, probability: 0.05 }
 ///     fill: { mode: reflect, value: 0 }
+///     brightness: { range: 0.1, probability: 0.5 }
+///     contrast: { range: 0.2, probability: 0.5 }
+///     gamma: { range: 0.2, probability: 0.5 }
+///     blur: { sigma: 1, probability: 0.2 }
+///     dark-band: { fraction: 0.2, darkness: 0.5, probability: 0.05 }
+///     missing: { fraction: 0.1, probability: 0.05 }
+///     noise: { sigma: 0.05, probability: 0.2 }
 ///
 /// Rotation, shift, shear and zoom are the family of Keras' `ImageDataGenerator` (see ``AffineMap``). They are applied together, about
-/// the centre of the slice and after the deformation.
+/// the centre of the slice and after the deformations. The items from `brightness` on change the image's values alone (see ``SampleAppearance``).
 public struct AugmentationConfiguration: Equatable, Sendable {
     /// Mirror images.
     public var flips: Flips?
@@ -29,8 +38,26 @@ public struct AugmentationConfiguration: Equatable, Sendable {
     public var zoom: FractionRange?
     /// Deformation by moving least squares.
     public var deformation: Deformation?
+    /// Elastic deformation by displacement vectors on a coarse grid.
+    public var elastic: Elastic?
+    /// A fold of the section.
+    public var fold: FoldRange?
     /// What lies outside the slice.
     public var fill = Fill()
+    /// Lighter or darker by up to `range` of the sample's own range of values.
+    public var brightness: ValueRange?
+    /// Contrast times 1 − range … 1 + range.
+    public var contrast: ValueRange?
+    /// Values raised to a power of 1 − range … 1 + range.
+    public var gamma: ValueRange?
+    /// Gaussian blur with a standard deviation of up to `sigma` pixels.
+    public var blur: SigmaRange?
+    /// A darker strip from edge to edge.
+    public var darkBand: StripRange?
+    /// A strip from edge to edge, up to the whole sample, that shows nothing.
+    public var missing: MissingRange?
+    /// Gaussian noise with a standard deviation of up to `sigma` of the sample's own range of values.
+    public var noise: SigmaRange?
 
     /// Nothing is changed.
     public init() {}
@@ -38,7 +65,18 @@ public struct AugmentationConfiguration: Equatable, Sendable {
     /// Nothing is changed.
     public static let none = AugmentationConfiguration()
 
-    /// Every item, with the range and probability of the YAML above. The shear is the seed network's 0.05 in radians.
+    /// Flips, quarter turns, and a little brightness and contrast: nothing that interpolates.
+    public static let light = {
+        var some = AugmentationConfiguration()
+        some.flips = Flips()
+        some.quarterTurns = QuarterTurns()
+        some.brightness = ValueRange(range: 0.05)
+        some.contrast = ValueRange(range: 0.1)
+        return some
+    }()
+
+    /// Flips, turns, affine maps and moving least squares, with the ranges and probabilities of the YAML above. The shear is the seed
+    /// network's 0.05 in radians.
     public static let standard = {
         var all = AugmentationConfiguration()
         all.flips = Flips()
@@ -51,8 +89,27 @@ public struct AugmentationConfiguration: Equatable, Sendable {
         return all
     }()
 
+    /// Every item. Maps are as strong as tissue allows, any angle; artefacts are rare.
+    public static let strong = {
+        var all = standard
+        all.rotation = AngleRange(degrees: 180)
+        all.zoom = FractionRange(fraction: 0.15)
+        all.elastic = Elastic()
+        all.fold = FoldRange()
+        all.brightness = ValueRange(range: 0.1)
+        all.contrast = ValueRange(range: 0.2)
+        all.gamma = ValueRange(range: 0.2)
+        all.blur = SigmaRange(sigma: 1)
+        all.darkBand = StripRange()
+        all.missing = MissingRange()
+        all.noise = SigmaRange(sigma: 0.05)
+        return all
+    }()
+
     /// The presets by name, in the order in which help shows them.
-    public static let presets: [(name: String, configuration: AugmentationConfiguration)] = [("none", .none), ("standard", .standard)]
+    public static let presets: [(name: String, configuration: AugmentationConfiguration)] = [
+        ("none", .none), ("light", .light), ("standard", .standard), ("strong", .strong),
+    ]
 
     /// The preset of that name, nil if there is none.
     public init?(preset name: String) {
@@ -82,7 +139,28 @@ public struct AugmentationConfiguration: Equatable, Sendable {
         try check("deformation.sigma", deformation?.sigma, 0...1000)
         try check("deformation.alpha", deformation?.alpha, 0.1...3)
         try check("deformation.probability", deformation?.probability, 0...1)
+        try check("elastic.grid", (elastic?.grid).map { Double($0) }, 2...32)
+        try check("elastic.sigma", elastic?.sigma, 0...1000)
+        try check("elastic.probability", elastic?.probability, 0...1)
+        try check("fold.width", fold?.width, 1...1000)
+        try check("fold.darkness", fold?.darkness, 0...1)
+        try check("fold.probability", fold?.probability, 0...1)
         try check("fill.value", fill.value, -1e30...1e30)
+        try check("brightness.range", brightness?.range, 0...1)
+        try check("brightness.probability", brightness?.probability, 0...1)
+        try check("contrast.range", contrast?.range, 0...0.99)
+        try check("contrast.probability", contrast?.probability, 0...1)
+        try check("gamma.range", gamma?.range, 0...0.9)
+        try check("gamma.probability", gamma?.probability, 0...1)
+        try check("blur.sigma", blur?.sigma, 0...100)
+        try check("blur.probability", blur?.probability, 0...1)
+        try check("dark-band.fraction", darkBand?.fraction, 0...1)
+        try check("dark-band.darkness", darkBand?.darkness, 0...1)
+        try check("dark-band.probability", darkBand?.probability, 0...1)
+        try check("missing.fraction", missing?.fraction, 0...1)
+        try check("missing.probability", missing?.probability, 0...1)
+        try check("noise.sigma", noise?.sigma, 0...10)
+        try check("noise.probability", noise?.probability, 0...1)
     }
 }
 
@@ -99,7 +177,8 @@ public struct AugmentationError: Error, Equatable, CustomStringConvertible {
 
 extension AugmentationConfiguration: Codable {
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case flips, quarterTurns = "quarter-turns", rotation, shift, shear, zoom, deformation, fill
+        case flips, quarterTurns = "quarter-turns", rotation, shift, shear, zoom, deformation, elastic, fold, fill
+        case brightness, contrast, gamma, blur, darkBand = "dark-band", missing, noise
     }
 
     /// Decodes a mapping of items, or the name of a preset. A key that does not exist is an error that names those that do.
@@ -121,6 +200,15 @@ extension AugmentationConfiguration: Codable {
         shear = try container.decodeIfPresent(AngleRange.self, forKey: .shear)
         zoom = try container.decodeIfPresent(FractionRange.self, forKey: .zoom)
         deformation = try container.decodeIfPresent(Deformation.self, forKey: .deformation)
+        elastic = try container.decodeIfPresent(Elastic.self, forKey: .elastic)
+        fold = try container.decodeIfPresent(FoldRange.self, forKey: .fold)
         try container.decode(.fill, into: &fill)
+        brightness = try container.decodeIfPresent(ValueRange.self, forKey: .brightness)
+        contrast = try container.decodeIfPresent(ValueRange.self, forKey: .contrast)
+        gamma = try container.decodeIfPresent(ValueRange.self, forKey: .gamma)
+        blur = try container.decodeIfPresent(SigmaRange.self, forKey: .blur)
+        darkBand = try container.decodeIfPresent(StripRange.self, forKey: .darkBand)
+        missing = try container.decodeIfPresent(MissingRange.self, forKey: .missing)
+        noise = try container.decodeIfPresent(SigmaRange.self, forKey: .noise)
     }
 }

@@ -1,7 +1,7 @@
 /// The one map of a sample, from the pixels of its crop to coordinates in the source slice. Image and label are sampled through it alike.
 ///
 /// The slice is laid on the pixel grid (`orientation`), deformed and mapped affinely, and the crop is taken from the result. Read from the
-/// crop's side: source = orientation(deformation(affine(pixel + origin))).
+/// crop's side: source = orientation(deformation(elastic(affine(fold(pixel) + origin)))).
 public struct SampleMap: Sendable, Equatable {
     /// Size of the crop in pixels.
     public let height, width: Int
@@ -11,6 +11,10 @@ public struct SampleMap: Sendable, Equatable {
     public var orientation = Orientation.identity
     /// Rotation, shift, shear and zoom about the centre of the laid slice; nil for none.
     public var affine: AffineMap?
+    /// Elastic deformation in pixels of the laid slice; nil for none.
+    public var elastic: ElasticMap?
+    /// A fold in pixels of the crop; nil for none.
+    public var fold: Fold?
     /// Deformation in pixels of the laid slice; nil for none.
     public var deformation: MovingLeastSquares?
     /// Distance in pixels of the nodes at which the map is computed; it is bilinear between them.
@@ -28,7 +32,7 @@ public struct SampleMap: Sendable, Equatable {
     }
 
     /// Whether pixels are taken to pixels, so that sampling is copying.
-    public var takesPixelsToPixels: Bool { affine == nil && deformation == nil }
+    public var takesPixelsToPixels: Bool { affine == nil && elastic == nil && deformation == nil && fold == nil }
 
     /// The source coordinate of a point of the crop, for a slice of `sliceHeight` × `sliceWidth` pixels: the exact map, without a grid.
     public func sourceCoordinate(of point: Coordinate, sliceHeight: Int, sliceWidth: Int) -> Coordinate {
@@ -36,8 +40,11 @@ public struct SampleMap: Sendable, Equatable {
     }
 
     private func sourceCoordinate(of point: Coordinate, laid: AffineMap) -> Coordinate {
-        var place = Coordinate(row: point.row + Double(originRow), column: point.column + Double(originColumn))
+        var place = fold.map { $0(point) } ?? point
+        place.row += Double(originRow)
+        place.column += Double(originColumn)
         if let affine { place = affine(place) }
+        if let elastic { place = elastic(place) }
         if let deformation {
             let moved = deformation(x: place.column, y: place.row)
             place = Coordinate(row: moved.y, column: moved.x)

@@ -1,0 +1,126 @@
+import Foundation
+import Imaging
+
+/// Augmented pairs of image and label, as a training with this configuration sees them: pair k is the k-th sample of its stream.
+public struct AugmentedPairs {
+    /// How many pairs were written, and the processor time that making one took, without reading and writing.
+    public struct Summary: Sendable {
+        /// Number of pairs.
+        public let count: Int
+        /// Seconds of one core, the median over the pairs.
+        public let secondsEach: Double
+    }
+
+    private let loader: SampleLoader
+    private let stream: SampleStream
+    private let folder: String
+    /// Pairs on the contact sheet, at most; and the longer side of a picture there in pixels.
+    private static let shown = 12, thumbnail = 256
+
+    /// Opens the data of a configuration; its output is the folder to write to.
+    ///
+    /// Throws `ImagingError`, or `AugmentationError`.
+    public init(_ configuration: TrainingConfiguration) throws {
+        let whole = try SliceDataset(images: configuration.images, labels: configuration.labels)
+        guard configuration.validation < whole.count else {
+            throw TrainingError(.usage, "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices")
+        }
+        let data = try SliceDataset(
+            images: configuration.images, labels: configuration.labels, slices: 0..<whole.count - configuration.validation)
+        loader = try SampleLoader(dataset: data, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
+        stream = SampleStream(slices: data.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
+        folder = configuration.output
+    }
+
+    /// Writes `count` pairs (by default as many as there are slices): `images.tif`, `labels.tif` (0 and 255) and `contact-sheet.png`.
+    ///
+    /// Images of 8 and 16 bits stay what they are, others become float32. Throws `ImagingError`, or `TrainingError`.
+    public func write(count: Int? = nil) throws -> Summary {
+        let count = count ?? stream.epochLength
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw TrainingError(.inputOutput, "\(folder): cannot create the folder: \(error.localizedDescription)")
+        }
+        let source = loader.dataset.images, height = loader.sampleHeight, width = loader.sampleWidth, plane = height * width
+        let isInteger = source.pixelType == .uint8 || source.pixelType == .uint16
+        let greatest = isInteger ? source.pixelType.maximum ?? 1 : 1
+        var shape = VolumeShape(pages: count, height: height, width: width, channels: loader.dataset.channels)
+        let images = try makeVolumeWriter(
+            path: "\(folder)/images.tif", shape: shape, pixelType: isInteger ? source.pixelType : .float32, metadata: source.metadata)
+        shape.channels = 1
+        let labels = try makeVolumeWriter(path: "\(folder)/labels.tif", shape: shape, pixelType: .uint8, metadata: source.metadata)
+        var sheet = ContactSheet(pairs: min(count, Self.shown), height: height, width: width, side: Self.thumbnail)
+        let image = UnsafeMutableBufferPointer<Float>.allocate(capacity: loader.dataset.channels * plane)
+        let label = UnsafeMutableBufferPointer<Float>.allocate(capacity: plane)
+        defer {
+            image.deallocate()
+            label.deallocate()
+        }
+        var times: [Double] = []
+        for k in 0..<count {
+            let sample = stream.sample(at: k)
+            // The first time a slice is read it is decoded, too.
+            try loader.dataset.withImage(sample.slice) { _ in }
+            try loader.dataset.withLabel(sample.slice) { _ in }
+            let begin = Self.processorTime()
+            try loader.load(sample, image: image, label: label)
+            times.append(Self.processorTime() - begin)
+            sheet.add(image: UnsafeBufferPointer(rebasing: image[..<plane]), label: UnsafeBufferPointer(label))
+            for i in image.indices { image[i] = isInteger ? min(max(image[i], 0), 1) * greatest : image[i] }
+            for i in label.indices { label[i] *= 255 }
+            try images.append(UnsafeBufferPointer(image))
+            try labels.append(UnsafeBufferPointer(label))
+        }
+        try images.close()
+        try labels.close()
+        try sheet.write(to: "\(folder)/contact-sheet.png")
+        return Summary(count: count, secondsEach: times.sorted()[times.count / 2])
+    }
+
+    /// Seconds that this thread has computed: other programs on the machine do not count.
+    private static func processorTime() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
+
+/// Pairs side by side, image and label, three pairs a row.
+private struct ContactSheet {
+    private let height, width, stride, reduction, pairs: Int
+    private var canvas: Canvas
+    private var added = 0
+    private static let pairsInRow = 3, gap = 6
+
+    /// A sheet for pictures of `height` × `width` pixels, each made smaller by a whole number until it is at most `side` pixels long.
+    init(pairs: Int, height: Int, width: Int, side: Int) {
+        reduction = max(1, (max(height, width) + side - 1) / side)
+        (self.height, self.width, stride, self.pairs) = (height / reduction, width / reduction, width, pairs)
+        let columns = min(pairs, Self.pairsInRow), rows = (pairs + columns - 1) / columns
+        canvas = Canvas(
+            width: columns * (2 * self.width + 3 * Self.gap) + Self.gap, height: rows * (self.height + 2 * Self.gap) + Self.gap)
+    }
+
+    /// Adds a pair while there is room. The image is stretched from its least to its greatest value.
+    mutating func add(image: UnsafeBufferPointer<Float>, label: UnsafeBufferPointer<Float>) {
+        guard added < pairs else { return }
+        let x = Self.gap + added % Self.pairsInRow * (2 * width + 3 * Self.gap)
+        let y = Self.gap + added / Self.pairsInRow * (height + 2 * Self.gap)
+        let least = image.min() ?? 0, range = (image.max() ?? 1) - least
+        canvas.draw(grey: reduced(image).map { range > 0 ? ($0 - least) / range : 0 }, width: width, x: x, y: y)
+        canvas.draw(grey: reduced(label), width: width, x: x + width + Self.gap, y: y)
+        added += 1
+    }
+
+    func write(to path: String) throws { try canvas.write(to: path) }
+
+    /// Means of `reduction` × `reduction` pixels.
+    private func reduced(_ page: UnsafeBufferPointer<Float>) -> [Float] {
+        var result = [Float](repeating: 0, count: height * width)
+        for y in 0..<height * reduction {
+            for x in 0..<width * reduction { result[y / reduction * width + x / reduction] += page[y * stride + x] }
+        }
+        return result.map { $0 / Float(reduction * reduction) }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Training
+
+/// `unet-mpi augment`
+struct Augment: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes augmented image/label pairs, to look at or to train others with.",
+        discussion: """
+            unet-mpi augment --images train-volume.tif --labels train-labels.tif --augment strong --output augmented
+
+            writes images.tif, labels.tif and contact-sheet.png into the folder. Pair k is the k-th sample of a training with the same seed, \
+            crop and augmentation; --config reads the file of a training, where a mapping under augment sets each range and probability \
+            (docs/augmentation.md).
+            """)
+
+    @Option(
+        help: ArgumentHelp("Options from a YAML file of train; those on the command line win.", valueName: "FILE.yaml"))
+    var config: String?
+    @Option(help: .training("images")) var images: String?
+    @Option(help: .training("labels")) var labels: String?
+    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
+    @Option(help: ArgumentHelp("Pairs to write; without it one for each slice.", valueName: "N")) var count: Int?
+    @Option(help: .training("augment")) var augment: String?
+    @Option(help: ArgumentHelp("Part of a slice that a pair shows: full, a side, or height x width.", valueName: "full|N|HxW"))
+    var crop = "full"
+    @Option(help: .training("seed")) var seed: String?
+    @OptionGroup var messages: MessageOptions
+
+    func validate() throws {
+        if let count, !(1...1_000_000).contains(count) {
+            throw ValidationError("--count \(count): an integer from 1 to 1000000 is allowed")
+        }
+    }
+
+    func run() throws {
+        LauncherRank.leaveUnlessFirst()
+        let given = [("images", images), ("labels", labels), ("augment", augment), ("seed", seed)]
+            .compactMap { name, value in value.map { (name, $0) } }
+        let configuration = try TrainingConfiguration(
+            file: config, options: given + [("output", output), ("crop", crop)])
+        let summary = try AugmentedPairs(configuration).write(count: count)
+        let time = "\((summary.secondsEach * 1e4).rounded() / 10) ms"
+        messages.logger().notice(
+            "wrote \(summary.count) pairs and contact-sheet.png into \(output); making one took \(time) of a core")
+    }
+}
