@@ -21,12 +21,14 @@ public struct AugmentedPairs {
     ///
     /// Throws `ImagingError`, or `AugmentationError`.
     public init(_ configuration: TrainingConfiguration) throws {
-        let whole = try SliceDataset(images: configuration.images, labels: configuration.labels)
+        let whole = try SliceDataset(
+            images: configuration.images, labels: configuration.labels, normalization: configuration.normalizationRule)
         guard configuration.validation < whole.count else {
             throw TrainingError(.usage, "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices")
         }
         let data = try SliceDataset(
-            images: configuration.images, labels: configuration.labels, slices: 0..<whole.count - configuration.validation)
+            images: configuration.images, labels: configuration.labels, slices: 0..<whole.count - configuration.validation,
+            normalization: whole.normalization)
         loader = try SampleLoader(dataset: data, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
         stream = SampleStream(slices: data.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
         folder = configuration.output
@@ -34,7 +36,7 @@ public struct AugmentedPairs {
 
     /// Writes `count` pairs (by default as many as there are slices): `images.tif`, `labels.tif` (0 and 255) and `contact-sheet.png`.
     ///
-    /// Images of 8 and 16 bits stay what they are, others become float32. Throws `ImagingError`, or `TrainingError`.
+    /// Images of 8 and 16 bits stay what they are; others, and with a normalization by slice or volume all, become float32 as a network sees them. Throws `ImagingError`, or `TrainingError`.
     public func write(count: Int? = nil) throws -> Summary {
         let count = count ?? stream.epochLength
         do {
@@ -43,7 +45,8 @@ public struct AugmentedPairs {
             throw TrainingError(.inputOutput, "\(folder): cannot create the folder: \(error.localizedDescription)")
         }
         let source = loader.dataset.images, height = loader.sampleHeight, width = loader.sampleWidth, plane = height * width
-        let isInteger = source.pixelType == .uint8 || source.pixelType == .uint16
+        let isInteger =
+            [.uint8, .uint16].contains(source.pixelType) && loader.dataset.normalization == .standard(for: source.pixelType)
         let greatest = isInteger ? source.pixelType.maximum ?? 1 : 1
         var shape = VolumeShape(pages: count, height: height, width: width, channels: loader.dataset.channels)
         let images = try makeVolumeWriter(

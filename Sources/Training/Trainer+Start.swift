@@ -179,7 +179,7 @@ struct Start {
 
 extension TrainingConfiguration {
     /// `imageNormalization` as a dataset takes it; nil for what is usual for the type of the images.
-    fileprivate var normalizationRule: Normalization? {
+    var normalizationRule: Normalization? {
         switch imageNormalization {
         case "slice": .slice
         case "volume": .volume

@@ -16,8 +16,8 @@ struct Augment: ParsableCommand {
     @Option(
         help: ArgumentHelp("Options from a YAML file of train; those on the command line win.", valueName: "FILE.yaml"))
     var config: String?
-    @Option(help: .training("images")) var images: String?
-    @Option(help: .training("labels")) var labels: String?
+    @Option(help: .training("images")) var images: [String] = []
+    @Option(help: .training("labels")) var labels: [String] = []
     @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
     @Option(help: ArgumentHelp("Pairs to write; without it one for each slice.", valueName: "N")) var count: Int?
     @Option(help: .training("augment")) var augment: String?
@@ -34,10 +34,10 @@ struct Augment: ParsableCommand {
 
     func run() throws {
         LauncherRank.leaveUnlessFirst()
-        let given = [("images", images), ("labels", labels), ("augment", augment), ("seed", seed)]
-            .compactMap { name, value in value.map { (name, $0) } }
+        let volumes = images.map { ("images", $0) } + labels.map { ("labels", $0) }
+        let given = [("augment", augment), ("seed", seed)].compactMap { name, value in value.map { (name, $0) } }
         let configuration = try TrainingConfiguration(
-            file: config, options: given + [("output", output), ("crop", crop)])
+            file: config, options: volumes + given + [("output", output), ("crop", crop)])
         let summary = try AugmentedPairs(configuration).write(count: count)
         let time = "\((summary.secondsEach * 1e4).rounded() / 10) ms"
         messages.logger().notice(
