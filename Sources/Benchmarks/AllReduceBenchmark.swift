@@ -68,7 +68,7 @@ public enum AllReduceBenchmark {
             let own = try reducers.map { reducer in
                 try Timing.once(communicator) { for _ in 0..<rounds { try reduce(reducer) } }
             }
-            let theirs = try Timing.once(communicator) { for _ in 0..<rounds { try communicator.allReduce(memory, .sum) } }
+            let theirs = try Timing.once(communicator) { for _ in 0..<rounds { try communicator.blockingAllReduce(memory, .sum) } }
             if repetition < 0 { continue }
             for (index, time) in own.enumerated() { times[index].append(time / Double(rounds)) }
             mpi.append(theirs / Double(rounds))

@@ -48,8 +48,6 @@ static inline int cmpi_isend(const void *data, int count, MPI_Datatype type, int
 static inline int cmpi_irecv(void *data, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm, cmpi_request *request) {
     return MPI_Irecv(data, count, type, from, tag, comm, &request->handle);
 }
-// MPI_STATUS_IGNORE is a macro that expands to a cast.
-static inline int cmpi_wait(cmpi_request *request) { return MPI_Wait(&request->handle, MPI_STATUS_IGNORE); }
 static inline int cmpi_iallreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op operation, MPI_Comm comm, cmpi_request *request) {
     return MPI_Iallreduce(in, out, count, type, operation, comm, &request->handle);
 }
@@ -59,6 +57,26 @@ static inline int cmpi_ialltoall(const void *in, void *out, int count, MPI_Datat
 static inline int cmpi_iallgather(const void *in, void *out, int count, MPI_Datatype type, MPI_Comm comm, cmpi_request *request) {
     return MPI_Iallgather(in, count, type, out, count, type, comm, &request->handle);
 }
+static inline int cmpi_ibarrier(MPI_Comm comm, cmpi_request *request) { return MPI_Ibarrier(comm, &request->handle); }
+static inline int cmpi_ibcast(void *data, int count, MPI_Datatype type, int root, MPI_Comm comm, cmpi_request *request) {
+    return MPI_Ibcast(data, count, type, root, comm, &request->handle);
+}
+static inline int cmpi_iallgatherv(
+    const void *in, int count, void *out, const int *counts, const int *starts, MPI_Datatype type, MPI_Comm comm, cmpi_request *request) {
+    return MPI_Iallgatherv(in, count, type, out, counts, starts, type, comm, &request->handle);
+}
+static inline int cmpi_test(cmpi_request *request, int *done, MPI_Status *status) { return MPI_Test(&request->handle, done, status); }
+// The wildcards are macros in one library and expressions in the other.
+static inline int cmpi_iprobe_any(MPI_Comm comm, int *found, int *source, int *tag) {
+    MPI_Status status;
+    int code = MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm, found, &status);
+    if (code == MPI_SUCCESS && *found) {
+        *source = status.MPI_SOURCE;
+        *tag = status.MPI_TAG;
+    }
+    return code;
+}
+// MPI_STATUSES_IGNORE is a macro that expands to a cast.
 // The requests of an array of such structs lie as in an array of requests.
 static inline int cmpi_testall(int count, cmpi_request *requests, int *done) {
     return MPI_Testall(count, &requests->handle, done, MPI_STATUSES_IGNORE);

@@ -6,8 +6,8 @@ extension Communicator {
         precondition((0..<count).contains(root), "broadcast: there is no rank \(root) among \(count)")
         guard count > 1 else { return }
         for piece in pieces(of: values.count, as: T.self) {
-            let code = MPI_Bcast(values.baseAddress! + piece.lowerBound, CInt(piece.count), T.mpiDatatype, CInt(root), raw)
-            try check(code, "MPI_Bcast")
+            let start = values.baseAddress! + piece.lowerBound
+            try complete("MPI_Ibcast") { cmpi_ibcast(start, CInt(piece.count), T.mpiDatatype, CInt(root), raw, $0) }
         }
     }
 
@@ -30,6 +30,17 @@ extension Communicator {
 
     /// Replaces every element by the sum, minimum or maximum over the ranks. A collective; all ranks pass buffers of one length.
     public func allReduce<T: MPIDatatype>(_ values: UnsafeMutableBufferPointer<T>, _ operation: Reduction) throws(MPIError) {
+        guard count > 1 else { return }
+        for piece in pieces(of: values.count, as: T.self) {
+            let start = values.baseAddress! + piece.lowerBound
+            try complete("MPI_Iallreduce") {
+                cmpi_iallreduce(cmpi_in_place(), start, CInt(piece.count), T.mpiDatatype, operation.mpiOperation, raw, $0)
+            }
+        }
+    }
+
+    /// The same by MPI's blocking call, which no watchdog can leave: for benchmarks, which compare with it.
+    package func blockingAllReduce<T: MPIDatatype>(_ values: UnsafeMutableBufferPointer<T>, _ operation: Reduction) throws(MPIError) {
         guard count > 1 else { return }
         for piece in pieces(of: values.count, as: T.self) {
             let code = MPI_Allreduce(
@@ -77,10 +88,21 @@ extension Communicator {
         }
         precondition(total <= CInt.max, "allGather: \(total) values, more than MPI can count")
         var result = [T](repeating: .zero, count: total)
-        let code = result.withUnsafeMutableBufferPointer {
-            MPI_Allgatherv(values, CInt(values.count), T.mpiDatatype, $0.baseAddress, counts.map { CInt($0) }, starts, T.mpiDatatype, raw)
+        // MPI reads the counts until it is done.
+        let lengths = counts.map { CInt($0) }
+        try result.withUnsafeMutableBufferPointer { (result) throws(MPIError) in
+            try values.withUnsafeBufferPointer { (values) throws(MPIError) in
+                try lengths.withUnsafeBufferPointer { (lengths) throws(MPIError) in
+                    try starts.withUnsafeBufferPointer { (starts) throws(MPIError) in
+                        _ = try complete("MPI_Iallgatherv") {
+                            cmpi_iallgatherv(
+                                values.baseAddress, CInt(values.count), result.baseAddress, lengths.baseAddress!, starts.baseAddress!,
+                                T.mpiDatatype, raw, $0)
+                        }
+                    }
+                }
+            }
         }
-        try check(code, "MPI_Allgatherv")
         return result
     }
 

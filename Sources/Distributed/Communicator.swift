@@ -17,6 +17,8 @@ public final class Communicator: Sendable {
     /// The largest message in bytes; longer ones go in pieces. Counts are 32-bit in MPI, and 1 GiB stays clear of transports
     /// that keep bytes in 32 bits.
     let pieceBytes: Int
+    /// Watches over the waiting of this communicator and of all its duplicates; `World` made it.
+    public let watchdog: Watchdog
     /// `nil` where there is no MPI.
     private let handle: Handle?
 
@@ -32,11 +34,12 @@ public final class Communicator: Sendable {
         count = 1
         placement = NodePlacement(hostName: Self.currentHostName, localRank: 0, localCount: 1)
         pieceBytes = 1 << 30
+        watchdog = Watchdog(rank: 0, count: 1)
         handle = nil
     }
 
     /// The ranks of `other`, with messages of their own. It is a collective, and lives until MPI is finalised.
-    init(duplicating other: MPI_Comm, pieceBytes: Int = 1 << 30) throws(MPIError) {
+    init(duplicating other: MPI_Comm, pieceBytes: Int = 1 << 30, watchdog: Watchdog? = nil) throws(MPIError) {
         var copy = cmpi_comm(), rank: CInt = 0, count: CInt = 0
         try MPIError.check(cmpi_comm_dup(other, &copy), "MPI_Comm_dup", rank: 0)
         try MPIError.check(MPI_Comm_rank(copy.handle, &rank), "MPI_Comm_rank", rank: 0)
@@ -45,6 +48,7 @@ public final class Communicator: Sendable {
         self.rank = Int(rank)
         self.count = Int(count)
         self.pieceBytes = pieceBytes
+        self.watchdog = watchdog ?? Watchdog(rank: Int(rank), count: Int(count))
         placement = try NodePlacement(hostName: Self.currentHostName, of: rank, in: copy.handle)
         handle = Handle(raw: copy.handle)
     }
@@ -58,17 +62,52 @@ public final class Communicator: Sendable {
 
     /// `duplicate` with another length of messages (bytes), so that tests can cut short ones.
     package func duplicate(pieceBytes: Int) throws(MPIError) -> Communicator {
-        handle == nil ? Communicator() : try Communicator(duplicating: raw, pieceBytes: pieceBytes)
+        handle == nil ? Communicator() : try Communicator(duplicating: raw, pieceBytes: pieceBytes, watchdog: watchdog)
     }
 
     /// Waits until every rank has come here. A collective.
     public func barrier() throws(MPIError) {
         guard count > 1 else { return }
-        try check(MPI_Barrier(raw), "MPI_Barrier")
+        try complete("MPI_Ibarrier") { cmpi_ibarrier(raw, $0) }
+    }
+
+    /// Waits until `isDone`, which lets MPI work but waits for nothing itself, returns true. All waiting for other ranks is done here, so
+    /// that it can be left: see `Watchdog`.
+    func wait(until isDone: () throws(MPIError) -> Bool) throws(MPIError) {
+        if try isDone() { return }
+        watchdog.beginWait()
+        defer { watchdog.endWait() }
+        var looks = 0
+        while try !isDone() {
+            watchdog.look()
+            looks += 1
+            // A rank that shares its core with the one that it waits for must leave it the core. But short messages come before any other
+            // process would have given it back.
+            if looks > Self.looksBeforeYield { sched_yield() }
+        }
+    }
+
+    /// A look takes about 0.1 µs.
+    private static let looksBeforeYield = 100
+
+    /// Starts `call`, which gives a request, and waits until it is done; returns MPI's status of it.
+    @discardableResult
+    func complete(_ call: StaticString, _ start: (UnsafeMutablePointer<cmpi_request>) -> CInt) throws(MPIError) -> MPI_Status {
+        var request = cmpi_request_null(), status = MPI_Status()
+        try withUnsafeMutablePointer(to: &request) { (request) throws(MPIError) in
+            try check(start(request), call)
+            try wait { () throws(MPIError) in
+                var isDone: CInt = 0
+                try check(cmpi_test(request, &isDone, &status), call)
+                return isDone != 0
+            }
+        }
+        return status
     }
 
     /// Ends the job on all ranks at once with `status` (1 … 255), saying nothing (see `World.abort`).
     public func abort(_ status: Int32) -> Never {
+        watchdog.beginEnd(status)
         World.abort(status)
     }
 

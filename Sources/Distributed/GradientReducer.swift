@@ -1,5 +1,3 @@
-import Glibc
-
 /// Sums gradients over the global batch, along its canonical tree (`BatchTree`) unless told otherwise, so that every rank gets the same bits
 /// and so does every other number of ranks.
 ///
@@ -22,7 +20,7 @@ public final class GradientReducer {
     /// The blocks of the batch that this rank computes, one buffer each: the first is the one that receives the sum.
     public let blocks: [Range<Int>]
     private let algorithm: any ReductionAlgorithm
-    private let ranks: Int
+    private let communicator: Communicator
 
     /// A reducer of gradients of `count` floats for a global batch; takes all the memory it will ever need. A collective.
     ///
@@ -40,7 +38,7 @@ public final class GradientReducer {
                 ? LibraryAllReduce(communicator: try communicator.duplicate(), pieceCount: pieceCount, depth: depth)
                 : try CompressedAllReduce(communicator: communicator, pieceCount: pieceCount, depth: depth)
             let blocks = method.blocks(of: partition.range(of: communicator.rank), in: batch)
-            self.init(count: count, blocks: blocks, algorithm: algorithm, ranks: communicator.count)
+            self.init(count: count, blocks: blocks, algorithm: algorithm, communicator: communicator)
         }
     }
 
@@ -66,12 +64,12 @@ public final class GradientReducer {
             isHalving ?? (plan.isBalanced && ranks > 8)
             ? RecursiveHalving(communicator: communicator, pieceCount: pieceCount, depth: depth)
             : SegmentExchange(communicator: communicator, plan: plan, pieceCount: pieceCount, depth: depth)
-        self.init(count: count, blocks: plan.blocks(of: communicator.rank), algorithm: algorithm, ranks: ranks)
+        self.init(count: count, blocks: plan.blocks(of: communicator.rank), algorithm: algorithm, communicator: communicator)
     }
 
-    private init(count: Int, blocks: [Range<Int>], algorithm: any ReductionAlgorithm, ranks: Int) {
+    private init(count: Int, blocks: [Range<Int>], algorithm: any ReductionAlgorithm, communicator: Communicator) {
         precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
-        (self.count, self.blocks, self.algorithm, self.ranks) = (count, blocks, algorithm, ranks)
+        (self.count, self.blocks, self.algorithm, self.communicator) = (count, blocks, algorithm, communicator)
     }
 
     /// Sums the elements of `range` over the whole batch: the result is in `range` of the first buffer, on every rank. What the other
@@ -102,24 +100,24 @@ public final class GradientReducer {
 
     /// Waits until everything enqueued is reduced.
     public func finish() throws(MPIError) {
-        // A rank that shares its core with the one that it waits for must leave it the core. But short messages come before any other
-        // process would have given it back.
-        var looks = 0
-        while try !advance() {
-            looks += 1
-            if looks > Self.looksBeforeYield { sched_yield() }
+        var sent = bytesSent
+        try communicator.wait { () throws(MPIError) in
+            let isDone = try advance()
+            // A long sum on a slow network is no standstill.
+            if bytesSent != sent {
+                sent = bytesSent
+                communicator.watchdog.worked()
+            }
+            return isDone
         }
     }
-
-    /// A look takes about 0.1 µs.
-    private static let looksBeforeYield = 100
 
     /// The bytes that `rank` sends for one whole gradient.
     ///
     /// With balanced parts it is nearly two gradients, as in a ring; a rank whose part is several blocks sends each of them. Of MPI's own
     /// sum it is what any allreduce sends at least.
     public func traffic(of rank: Int) -> Int {
-        precondition((0..<ranks).contains(rank), "traffic: there is no rank \(rank) among \(ranks)")
+        precondition((0..<communicator.count).contains(rank), "traffic: there is no rank \(rank) among \(communicator.count)")
         return algorithm.bytesSent(by: rank, length: count)
     }
 

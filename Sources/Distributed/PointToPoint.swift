@@ -6,7 +6,7 @@ extension Communicator {
         requirePeer(destination)
         for piece in pieces(of: values.count, as: T.self) {
             let start = values.baseAddress! + piece.lowerBound
-            try check(MPI_Send(start, CInt(piece.count), T.mpiDatatype, CInt(destination), Tag.message, raw), "MPI_Send")
+            try complete("MPI_Isend") { cmpi_isend(start, CInt(piece.count), T.mpiDatatype, CInt(destination), Tag.message, raw, $0) }
         }
     }
 
@@ -14,9 +14,11 @@ extension Communicator {
     public func receive<T: MPIDatatype>(_ values: UnsafeMutableBufferPointer<T>, from source: Int) throws(MPIError) {
         requirePeer(source)
         for piece in pieces(of: values.count, as: T.self) {
-            var status = MPI_Status(), received: CInt = 0
             let start = values.baseAddress! + piece.lowerBound
-            try check(MPI_Recv(start, CInt(piece.count), T.mpiDatatype, CInt(source), Tag.message, raw, &status), "MPI_Recv")
+            var received: CInt = 0
+            var status = try complete("MPI_Irecv") {
+                cmpi_irecv(start, CInt(piece.count), T.mpiDatatype, CInt(source), Tag.message, raw, $0)
+            }
             try check(MPI_Get_count(&status, T.mpiDatatype, &received), "MPI_Get_count")
             precondition(received == piece.count, "receive: \(received) values from rank \(source) where \(piece.count) were expected")
         }
@@ -38,7 +40,7 @@ extension Communicator {
             let start = outgoing.baseAddress! + piece.lowerBound
             try transfers.send(start, piece.count, to: destination, tag: Tag.message, slot: receives.count + slot)
         }
-        for slot in 0..<transfers.capacity { try transfers.wait(slot) }
+        try wait { () throws(MPIError) in try transfers.test(0..<transfers.capacity) }
     }
 
     private func requirePeer(_ peer: Int) {
@@ -104,11 +106,6 @@ final class Transfers {
     ) throws(MPIError) {
         let code = cmpi_iallgather(values, result, CInt(count), T.mpiDatatype, communicator.raw, requests + slot)
         try communicator.check(code, "MPI_Iallgather")
-    }
-
-    /// Waits for the message in `slot`, if there is one, and frees the slot.
-    func wait(_ slot: Int) throws(MPIError) {
-        try communicator.check(cmpi_wait(requests + slot), "MPI_Wait")
     }
 
     /// Whether the messages in `slots` are done; those slots are then free. Lets MPI work on all messages, but waits for nothing.

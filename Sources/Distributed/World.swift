@@ -67,18 +67,25 @@ public struct World: ~Copyable {
 
     deinit {
         if isFinalizedHere {
-            do throws(MPIError) { try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank) } catch { Self.fail(error) }
+            do throws(MPIError) {
+                try communicator.watchdog.disarm()
+                try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank)
+                communicator.watchdog.rest()
+            } catch {
+                communicator.fail(error)
+            }
         }
     }
 
     /// Runs the whole program: joins the job, calls `body`, finalises. An error, of `body` or of MPI, ends the job on all
-    /// ranks with one line on standard error and the error's exit status (see `Communicator.fail`).
-    public static func run(_ body: (borrowing World) throws -> Void) {
-        do {
+    /// ranks with one line on standard error and the error's exit status (see `Communicator.fail`). Where the job cannot be joined
+    /// `cannotBegin` is called instead, if it is given.
+    public static func run(_ body: (borrowing World) throws -> Void, cannotBegin: ((MPIError) -> Never)? = nil) {
+        do throws(MPIError) {
             let world = try World()
             world.call(body)
         } catch {
-            fail(error)
+            if let cannotBegin { cannotBegin(error) } else { fail(error) }
         }
     }
 

@@ -45,11 +45,12 @@ package struct CheckpointStore {
 
     /// The same with parameters that are not all in memory at once, instead of the checkpoint's own.
     package func save(
-        _ checkpoint: Checkpoint, parameters: some Sequence<Checkpoint.Parameter>, asStep: Bool, isBest: Bool
+        _ checkpoint: Checkpoint, parameters: some Sequence<Checkpoint.Parameter>, asStep: Bool, isBest: Bool,
+        beforeRename: () -> Void = {}
     ) throws -> [String] {
         let path = path(step: checkpoint.progress.step)
         try checkpoint.withFile(named: path, parameters: parameters) { image, seal in
-            if asStep { try files.writeAtomically([image, seal], to: path) }
+            if asStep { try files.writeAtomically([image, seal], to: path, beforeRename: beforeRename) }
             if isBest { try files.writeAtomically([image, seal], to: bestPath) }
         }
         return removeOldest()

@@ -124,11 +124,14 @@ extension FileOperations {
     /// Writes a whole file so that `path` holds what it held before or all of the new bytes, whatever happens at any moment:
     /// a temporary file in the same folder, forced to disk, read again and compared, renamed, the folder forced to disk.
     /// After an error the temporary file is deleted if the system lets us; its name is never taken for that of a finished file.
-    package func writeAtomically(_ parts: [UnsafeRawBufferPointer], to path: String) throws {
+    ///
+    /// `beforeRename` is called when the temporary file is complete: the moment at which a killed writer leaves the most behind.
+    package func writeAtomically(_ parts: [UnsafeRawBufferPointer], to path: String, beforeRename: () -> Void = {}) throws {
         let temporary = "\(path)\(temporaryInfix)\(getpid())"
         do {
             try write(parts, toNew: temporary)
             try verify(parts, temporary)
+            beforeRename()
             try rename(temporary, to: path)
         } catch {
             try? remove(temporary)

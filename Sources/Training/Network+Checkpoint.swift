@@ -62,7 +62,7 @@ extension Network {
             }
             if let average { parameter.setValues(stored.average ?? stored.values, in: average.memory.pointer) }
         }
-        optimizer.step = checkpoint.progress.step
+        optimizer.step = checkpoint.progress.updates
     }
 
     /// Throws where the checkpoint is another network's.

@@ -21,6 +21,7 @@ final class OverlappedBackward {
     private let network: Network
     private let reducer: GradientReducer
     private let bucketCount: Int
+    private let watchdog: Watchdog
     /// What comes between tasks; made once, as a step allocates nothing.
     private var betweenTasks: () -> Void = {}
     private var isPending = false
@@ -37,20 +38,26 @@ final class OverlappedBackward {
     ///   - network: planned for training; its device's threads must run nothing else during a pass.
     ///   - reducer: sums gradients as long as the network's.
     ///   - bucketMebibytes: gradients that leave together, at least.
-    init(network: Network, reducer: GradientReducer, bucketMebibytes: Int) {
+    ///   - watchdog: is told of each task.
+    init(network: Network, reducer: GradientReducer, bucketMebibytes: Int, watchdog: Watchdog) {
         precondition(reducer.count == network.arenaCount && bucketMebibytes > 0, "OverlappedBackward: \(bucketMebibytes) MiB")
         self.network = network
         self.reducer = reducer
+        self.watchdog = watchdog
         bucketCount = bucketMebibytes << 18
-        betweenTasks = { [unowned self] in advanceIfDue() }
+        betweenTasks = { [unowned self] in
+            watchdog.worked()
+            advanceIfDue()
+        }
     }
 
     /// Computes all gradients from the loss gradient. What is enqueued then is reduced by `finish`. A collective; the arguments are those
     /// of the forward pass.
     func run(seed: UInt64, firstPosition: Int) throws {
         overlappedSeconds = 0
+        let others = network.device.threads.betweenTasks
         network.device.threads.betweenTasks = betweenTasks
-        defer { network.device.threads.betweenTasks = nil }
+        defer { network.device.threads.betweenTasks = others }
         var end = network.arenaCount
         try network.backward(training: true, seed: seed, firstPosition: firstPosition) { finished in
             if let failure { throw failure }

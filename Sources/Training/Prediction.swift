@@ -29,7 +29,11 @@ public struct Prediction {
 
     /// A collective. Throws on all ranks alike what one of them met (`RankError`), or `MPIError`; no output is left then.
     public func run(communicator: Communicator, logger: Logger) throws {
+        let watchdog = communicator.watchdog
+        try watchdog.arm(.init(end: 60), communicator: communicator)
+        watchdog.enter(.startup)
         let plan = try ComputePlan(communicator: communicator, threads: options.threads)
+        plan.device.threads.betweenTasks = { watchdog.worked() }
         let isRoot = communicator.rank == 0
         let loaded = try communicator.agree("reading the checkpoint") {
             isRoot ? try options.checkpoints.map { try Checkpoint(path: $0).withoutOptimizer } : []
@@ -54,6 +58,7 @@ public struct Prediction {
             for (path, header) in zip(options.checkpoints, headers) { logger.notice("\(path), step \(header.step)") }
             logger.notice("\(volume.shape), \(tiles), \((tiles.inference.memoryBytes + (output?.memoryBytes ?? 0)) >> 20) MiB a rank")
         }
+        watchdog.enter(.prediction)
         try predict(volume, tiles, output, communicator, logger)
         try communicator.agree("finishing the output") { try output?.close() }
         if isRoot { logger.notice("wrote \(options.output)") }

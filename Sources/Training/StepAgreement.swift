@@ -14,41 +14,74 @@ package struct StepAgreement {
         package var isFinite: Bool
         /// The largest signal number that a rank received; 0 for none.
         package var signal: Int32
+        /// What came out for each sample of the global batch.
+        package var samples: [SampleOutcome]
+    }
+
+    /// What came out for a sample.
+    package struct SampleOutcome: Equatable {
+        /// Sum of the loss over the pixels.
+        package var loss: Double
+        /// Pixels on the right side of ½, and pixels whose label is the foreground.
+        package var correct, foreground: Int
+
+        package init(loss: Double, correct: Int, foreground: Int) {
+            (self.loss, self.correct, self.foreground) = (loss, correct, foreground)
+        }
     }
 
     private let communicator: Communicator
     private let counts: [Int]
     private let fingerprint: UInt64
-    private static let header = 4
+    private static let header = 4, wordsOfSample = 3
 
     /// An agreement between ranks that share the batch as `partition` says. `fingerprint` is the configuration's.
     init(communicator: Communicator, partition: BatchPartition, fingerprint: String) {
         self.communicator = communicator
         self.fingerprint = UInt64(fingerprint.prefix(16), radix: 16)!
-        counts = (0..<communicator.count).map { Self.header + 2 * partition.range(of: $0).count }
+        counts = (0..<communicator.count).map { Self.header + Self.wordsOfSample * partition.range(of: $0).count }
     }
 
     /// A collective. Throws `TrainingError` (`disagreement`) with every rank's values when they differ.
-    func exchange(step: Int, checksum: UInt64, signal: Int32, losses: [BinaryCrossEntropy.Sums], pixels: Int) throws -> Outcome {
+    ///
+    /// - Parameters:
+    ///   - losses: of this rank's samples.
+    ///   - foreground: pixels of each of them whose label is the foreground.
+    ///   - pixels: of a sample.
+    func exchange(
+        step: Int, checksum: UInt64, signal: Int32, losses: [BinaryCrossEntropy.Sums], foreground: [Int], pixels: Int
+    ) throws -> Outcome {
         var words: [UInt64] = [UInt64(step), fingerprint, checksum, UInt64(signal)]
-        for sample in losses { words += [sample.loss.bitPattern, UInt64(sample.correct)] }
+        for (sample, count) in zip(losses, foreground) { words += [sample.loss.bitPattern, UInt64(sample.correct), UInt64(count)] }
         let all = try communicator.allGather(words, counts: counts)
 
-        var headers: [ArraySlice<UInt64>] = [], samples: [(loss: Double, correct: UInt64)] = [], start = 0
+        var headers: [ArraySlice<UInt64>] = [], samples: [SampleOutcome] = [], start = 0
         for count in counts {
             headers.append(all[start..<start + Self.header])
-            for i in stride(from: start + Self.header, to: start + count, by: 2) {
-                samples.append((Double(bitPattern: all[i]), all[i + 1]))
+            for i in stride(from: start + Self.header, to: start + count, by: Self.wordsOfSample) {
+                samples.append(SampleOutcome(loss: Double(bitPattern: all[i]), correct: Int(all[i + 1]), foreground: Int(all[i + 2])))
             }
             start += count
         }
-        if headers.contains(where: { $0.prefix(3).elementsEqual(headers[0].prefix(3)) == false }) {
-            try communicator.agree("comparing the ranks before the update of step \(step)") { throw Self.disagreement(headers) }
-        }
+        try compare(headers, "before the update of step \(step)")
         let total = Double(samples.count * pixels)
         return Outcome(
             loss: BatchTree.sum(samples.map(\.loss)) / total, accuracy: Double(samples.map(\.correct).reduce(0, +)) / total,
-            isFinite: samples.allSatisfy(\.loss.isFinite), signal: Int32(headers.map { $0[$0.startIndex + 3] }.max()!))
+            isFinite: samples.allSatisfy(\.loss.isFinite), signal: Int32(headers.map { $0[$0.startIndex + 3] }.max()!), samples: samples)
+    }
+
+    /// Makes sure that all ranks hold the same parameters after `step`. A collective; throws like `exchange`.
+    func verify(step: Int, checksum: UInt64) throws {
+        let words = [UInt64(step), fingerprint, checksum]
+        let all = try communicator.allGather(words, counts: counts.map { _ in words.count })
+        try compare(stride(from: 0, to: all.count, by: words.count).map { all[$0..<$0 + words.count] }, "before saving step \(step)")
+    }
+
+    /// Throws when the headers differ in step, configuration or parameters.
+    private func compare(_ headers: [ArraySlice<UInt64>], _ moment: String) throws {
+        if headers.contains(where: { $0.prefix(3).elementsEqual(headers[0].prefix(3)) == false }) {
+            try communicator.agree("comparing the ranks \(moment)") { throw Self.disagreement(headers) }
+        }
     }
 
     private static func disagreement(_ headers: [ArraySlice<UInt64>]) -> TrainingError {

@@ -21,6 +21,9 @@ public enum StopRequest {
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
+    /// Stands for a signal where the run's time is over.
+    static let timeLimit: Int32 = 1000
+
     /// The signal received last, 0 for none.
     package static var received: Int32 {
         get { signal.load(ordering: .relaxed) }
@@ -32,6 +35,7 @@ public enum StopRequest {
         switch number {
         case SIGUSR1: "SIGUSR1"
         case SIGTERM: "SIGTERM"
+        case timeLimit: "the time limit"
         default: "signal \(number)"
         }
     }

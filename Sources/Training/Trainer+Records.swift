@@ -25,6 +25,7 @@ extension Trainer {
 
     /// Scores the held-out slices, and saves the network if it is the best so far.
     func validate(_ validation: Validation, segments: Bool) throws {
+        communicator.watchdog.enter(.validation)
         let result = try validation.run(segments: segments), scores = result.scores
         metrics["validation_loss"] = result.loss
         metrics["validation_accuracy"] = scores.pixelAccuracy
@@ -46,10 +47,10 @@ extension Trainer {
     func save(stops: Bool) throws {
         var isBest = false
         if validation == nil && !stops {
-            let count = (progress.step - 1) % configuration.checkpointEvery + 1
-            isBest = self.isBest(-progress.lossSum / Double(count))
+            let count = (progress.step - 1) % configuration.checkpointEvery + 1 - progress.skipped.recent
+            if count > 0 { isBest = self.isBest(-progress.lossSum / Double(count)) }
         }
-        if progress.step % configuration.checkpointEvery == 0 { progress.lossSum = 0 }
+        if progress.step % configuration.checkpointEvery == 0 { (progress.lossSum, progress.skipped.recent) = (0, 0) }
         try write(asStep: true, isBest: isBest)
     }
 
@@ -60,40 +61,19 @@ extension Trainer {
     }
 
     private func write(asStep: Bool, isBest: Bool) throws {
+        communicator.watchdog.enter(.checkpoint)
+        try trainingStep.verify(step: progress.step)
         guard let folder else { return }
+        let began = ContinuousClock.now
+        defer { time.saved(in: (ContinuousClock.now - began) / .seconds(1)) }
         let checkpoint = Checkpoint(
             configuration: configuration, progress: progress, data: data, metrics: metrics, parameters: [])
         for warning in try folder.checkpoints.save(
-            checkpoint, parameters: network.parameters(with: optimizer, average: trainingStep.average), asStep: asStep, isBest: isBest)
+            checkpoint, parameters: network.parameters(with: optimizer, average: trainingStep.average), asStep: asStep, isBest: isBest,
+            beforeRename: communicator.watchdog.strikeIfDue)
         {
             logger.warning("\(warning)")
         }
         logger.debug("saved step \(progress.step)\(isBest ? ", the best so far" : "")")
-    }
-
-    /// Ends the run because a sample's loss is infinite or not a number.
-    func endForLoss(_ step: Int) throws {
-        try communicator.agree("computing the loss of step \(step)") {
-            let bad = zip(batch.samples, network.losses).filter { !$1.loss.isFinite }
-            if let (sample, sums) = bad.first { throw notFinite("the loss is \(sums.loss)", step, bad.map(\.0), of: sample) }
-        }
-    }
-
-    /// Ends the run because the summed gradient is infinite or not a number, though the losses are finite.
-    func endForGradient(_ step: Int) throws {
-        try communicator.agree("adding up the gradients of step \(step)") {
-            let bad = network.parameters.first { !network.gradientValues[$0.range].allSatisfy(\.isFinite) }
-            throw notFinite("the gradient of \(bad?.name ?? "the padding") is not finite", step, batch.samples, of: batch.samples[0])
-        }
-    }
-
-    private func notFinite(_ what: String, _ step: Int, _ samples: [Sample], of first: Sample) -> TrainingError {
-        let places = samples.map {
-            "slice \($0.slice), crop \($0.crop) (\(batch.dataset.name(ofSlice: $0.slice)); position \($0.position))"
-        }.joined(separator: "; ")
-        return TrainingError(
-            .notFinite,
-            "\(what) at step \(step), epoch \(first.epoch + 1), samples \(places); nothing of this step was saved; a smaller --learning-rate may help"
-        )
     }
 }

@@ -10,6 +10,10 @@ extension Trainer {
     ///
     /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`.
     public convenience init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+        try communicator.watchdog.arm(.init(end: configuration.stallTimeout.seconds), communicator: communicator)
+        communicator.watchdog.enter(.startup)
+        communicator.watchdog.isAskedToEnd = { StopRequest.received == SIGTERM }
+        try RankComparison.run(configuration, communicator: communicator)
         let plan = try ComputePlan(communicator: communicator, threads: configuration.threads)
         let partition = try communicator.agree("sharing the batch") {
             try BatchPartition(batch: configuration.batchSize, ranks: communicator.count)
@@ -42,6 +46,10 @@ extension Trainer {
                 + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
             "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
         ]
+        if let deadline = time.deadline {
+            let end = Date(timeIntervalSince1970: deadline).formatted(.iso8601)
+            logger.notice("to be done by \(end) (\(time.origin)); the run saves and ends before")
+        }
         if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
         for line in plan.table + lines { logger.notice("\(line)") }
         for warning in plan.warnings { logger.warning("\(warning)") }

@@ -16,7 +16,7 @@ public final class Trainer {
     public enum Outcome: Equatable, Sendable {
         /// All steps are done.
         case finished
-        /// A signal asked to stop; the state is saved.
+        /// A signal asked to stop, or the time was over; the state is saved.
         case stopped
     }
 
@@ -37,6 +37,11 @@ public final class Trainer {
     let validation: Validation?
     var progress: TrainingProgress
     var metrics: [String: Double] = [:]
+    /// Rank 0's is the one that counts.
+    var time: TimeKeeper
+    var collapse: CollapseDetector
+    /// Steps skipped in a row.
+    var skippedInARow = 0
 
     var network: Network { trainingStep.network }
     var optimizer: any Optimizer { trainingStep.optimizer }
@@ -65,6 +70,11 @@ public final class Trainer {
                     configuration, dataset: $0, sharing: network, average: trainingStep.average?.memory, communicator: communicator)
             }
         }
+        let now = Date().timeIntervalSince1970
+        time = TimeKeeper(
+            configuration.timeLimit, checkpointBytes: 12 * network.arenaCount, now: now, age: processAge() ?? 0,
+            grant: { BatchSystem.grantOfThisJob })
+        collapse = CollapseDetector(comparesEntropy: configuration.loss == "bce")
         resumedFrom = start.checkpoint?.path
         progress = try Self.restore(start, trainingStep, communicator) { checkpoint, path in
             try Start.compare(configuration, data.description, with: checkpoint, path, logger)
@@ -76,6 +86,7 @@ public final class Trainer {
         metrics = start.checkpoint?.0.metrics ?? [:]
         try folder?.write(configuration)
         log = try folder.map { try TrainingLog(path: $0.logPath, cutBackTo: progress.step) }
+        network.device.threads.betweenTasks = { [watchdog = communicator.watchdog] in watchdog.worked() }
     }
 
     /// Puts network and optimizer into the state of the checkpoint, if there is one: rank 0 has read it.
@@ -95,7 +106,7 @@ public final class Trainer {
             try communicator.broadcast(buffer, from: 0)
         }
         let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(communicator.broadcast(text, from: 0)))
-        optimizer.step = progress.step
+        optimizer.step = progress.updates
         return progress
     }
 
@@ -121,21 +132,33 @@ public final class Trainer {
         while progress.step < total {
             var clock = StepClock()
             let step = progress.step + 1
+            time.stepEnded(Date().timeIntervalSince1970)
+            communicator.watchdog.enter(.input, step: step)
             try communicator.agree("reading the samples of step \(step)") {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
             }
             clock.mark(\.inputWait)
             if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             let outcome = try trainingStep.evaluate(
-                step: step, position: progress.position, signal: StopRequest.received, clock: &clock)
-            if !outcome.isFinite { try endForLoss(step) }
-            if try !trainingStep.differentiate(position: progress.position, clock: &clock) { try endForGradient(step) }
-            trainingStep.update(clock: &clock)
+                step: step, position: progress.position, signal: stopReason, clock: &clock)
+            var fault = try outcome.isFinite ? nil : faultOfLoss(step, outcome)
+            if fault == nil, try !trainingStep.differentiate(position: progress.position, clock: &clock) {
+                fault = try faultOfGradient(step)
+            }
+            if fault == nil {
+                try checkForCollapse(step, outcome)
+                trainingStep.update(clock: &clock)
+            }
 
             progress.step = step
             progress.position += configuration.batchSize
-            progress.lossSum += outcome.loss
-            try record(outcome, clock, &report, total)
+            if let fault {
+                try skip(because: fault, &report, total)
+            } else {
+                progress.lossSum += outcome.loss
+                skippedInARow = 0
+                try record(outcome, clock, &report, total)
+            }
             let isLast = step == total, stops = outcome.signal != 0
             if let validation, isLast || step % configuration.validateEvery == 0 || scoresSegments(at: step, of: total) {
                 try validate(validation, segments: scoresSegments(at: step, of: total))
@@ -144,9 +167,11 @@ public final class Trainer {
             if stops && !isLast {
                 logger.notice(
                     "stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")
+                tellSkipped()
                 return .stopped
             }
         }
+        tellSkipped()
         return .finished
     }
 

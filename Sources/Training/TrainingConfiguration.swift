@@ -105,6 +105,14 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var segmentationScoresEvery = 0
     /// Checkpoints kept, beside the best one.
     public var keep = 3
+    /// When the run must have saved and ended.
+    public var timeLimit = TimeLimit.automatic
+    /// How long a rank may make no progress.
+    public var stallTimeout = TimeSpan(seconds: 60)
+    /// What happens when a loss or gradient is not finite: a `NonFinitePolicy`.
+    public var onNonFinite = NonFinitePolicy.stop.rawValue
+    /// What happens when the network collapses: a `CollapsePolicy`.
+    public var onCollapse = CollapsePolicy.stop.rawValue
     /// How convolutions are computed: a `ConvolutionMethod`.
     public var convolution = ConvolutionMethod.automatic.rawValue
     /// What is kept in memory: a `MemoryMode`.

@@ -22,6 +22,8 @@ public struct TrainingError: ExitStatusProviding, CustomStringConvertible, Senda
         case disagreement = 76
         /// A loss or a gradient is infinite or not a number.
         case notFinite = 77
+        /// The network gives all pixels the same class and cannot get away from it.
+        case collapsed = 78
     }
 
     /// What went wrong.

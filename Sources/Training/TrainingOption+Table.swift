@@ -4,7 +4,7 @@ import Yams
 
 extension TrainingOption {
     /// Every option, in the order of the help.
-    public static let all = data + sampling + network + optimization + run + computation + resumption
+    public static let all = data + sampling + network + optimization + run + faults + computation + resumption
 
     /// What is trained on, and where the results go.
     private static let data: [TrainingOption] = [

@@ -25,6 +25,7 @@ package final class TrainingStep {
     package private(set) var gradientNorm = 0.0
     /// The batch positions of this rank.
     private let local: Range<Int>
+    private let watchdog: Watchdog
 
     /// Plans the network for samples of one size, with the memory that all its steps need; its parameters are zero.
     package init(
@@ -34,6 +35,7 @@ package final class TrainingStep {
         self.configuration = configuration
         let local = partition.range(of: communicator.rank)
         self.local = local
+        watchdog = communicator.watchdog
         network = try communicator.agree("building the network") {
             let graph = try Network.graph(configuration, channels: channels, height: height, width: width)
             let blocks = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
@@ -47,7 +49,8 @@ package final class TrainingStep {
         check = BufferCheck(count: network.arenaCount)
         reducer = try GradientReducer(
             communicator: communicator, batch: configuration.batchSize, count: network.arenaCount, method: configuration.reductionMethod)
-        backward = OverlappedBackward(network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes)
+        backward = OverlappedBackward(
+            network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes, watchdog: communicator.watchdog)
         agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
     }
 
@@ -64,21 +67,27 @@ package final class TrainingStep {
     package func evaluate(step: Int, position: Int, signal: Int32 = 0, clock: inout StepClock) throws -> StepAgreement.Outcome {
         self.step = step
         let pixels = network.outputShape.height * network.outputShape.width
+        watchdog.enter(.forward, step: step)
+        if watchdog.isPlanned(.nan) { network.target(sample: 0)[0] = .nan }
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
         network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
         clock.mark(\.forward)
         let parameters = checksum ?? check.checksum(on: network.device, network.parameterMemory.pointer)
         clock.mark(\.checks)
-        let outcome = try agreement.exchange(step: step, checksum: parameters, signal: signal, losses: network.losses, pixels: pixels)
+        watchdog.enter(.agreement)
+        let outcome = try agreement.exchange(
+            step: step, checksum: parameters, signal: signal, losses: network.losses, foreground: foregroundCounts(), pixels: pixels)
         clock.mark(\.agreement)
         return outcome
     }
 
     /// The gradient of the batch that was evaluated last, the same on every rank. Returns whether it is finite.
     package func differentiate(position: Int, clock: inout StepClock) throws -> Bool {
+        watchdog.enter(.backward)
         try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound)
         clock.mark(\.backward)
         clock.overlapped = backward.overlappedSeconds
+        watchdog.enter(.reduction)
         try backward.finish()
         clock.mark(\.reduction)
         defer { clock.mark(\.checks) }
@@ -88,6 +97,8 @@ package final class TrainingStep {
 
     /// Updates the parameters by the gradient.
     package func update(clock: inout StepClock) {
+        watchdog.enter(.update)
+        if watchdog.isPlanned(.differ) { network.gradientValues[0] += 1 }
         optimizer.learningRate = learningRates.rate(at: step)
         // PyTorch's clip_grad_norm_.
         let scale = configuration.clipNorm.map { min(1, $0 / (gradientNorm + 1e-6)) } ?? 1
@@ -96,6 +107,33 @@ package final class TrainingStep {
             gradientScale: Float(scale))
         average?.update(on: network.device, parameters: network.parameterMemory.pointer, step: step)
         clock.mark(\.update)
+    }
+
+    /// Makes sure of what is about to be saved: the parameters as they are in memory are the same on all ranks, and numbers. A collective.
+    ///
+    /// Throws `TrainingError`: `disagreement` with every rank's value, or `notFinite`.
+    func verify(step: Int) throws {
+        try agreement.verify(step: step, checksum: check.checksum(on: network.device, network.parameterMemory.pointer))
+        if !check.norm(on: network.device, network.parameterMemory.pointer).isFinite {
+            throw TrainingError(
+                .notFinite,
+                "a parameter is infinite or not a number after step \(step), which was not saved; a smaller --learning-rate may help")
+        }
+    }
+
+    /// Whether the gradient that all ranks have is zero in all elements of the first layer that has parameters.
+    var isFirstGradientZero: Bool {
+        guard let first = network.parameters.first else { return false }
+        return network.gradientValues[first.range].allSatisfy { $0 == 0 }
+    }
+
+    /// Pixels of each local sample whose label is the foreground.
+    private func foregroundCounts() -> [Int] {
+        (0..<network.batch).map { sample in
+            var count = 0
+            for label in network.target(sample: sample) where label > 0.5 { count += 1 }
+            return count
+        }
     }
 }
 

@@ -22,6 +22,7 @@ struct Train: ParsableCommand {
     func run() throws {
         StopRequest.install()
         let configuration = try TrainingConfiguration(file: config, options: training.given)
+        if LauncherRank.current == 0 && configuration.timeLimit == .automatic { BatchSystem.ask() }
         runOnAllRanks { communicator in
             let logger = messages.logger(rank: communicator.rank)
             let trainer = try Trainer(configuration, communicator: communicator, logger: logger)
@@ -76,6 +77,10 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("validate-every")) var validateEvery: String?
     @Option(help: .training("segmentation-scores-every")) var segmentationScoresEvery: String?
     @Option(help: .training("keep")) var keep: String?
+    @Option(help: .training("time-limit")) var timeLimit: String?
+    @Option(help: .training("stall-timeout")) var stallTimeout: String?
+    @Option(help: .training("on-nonfinite")) var onNonfinite: String?
+    @Option(help: .training("on-collapse")) var onCollapse: String?
     @Option(help: .training("convolution")) var convolution: String?
     @Option(help: .training("memory")) var memory: String?
     @Option(help: .training("accumulate")) var accumulate: String?

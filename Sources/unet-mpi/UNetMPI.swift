@@ -17,11 +17,15 @@ struct UNetMPI: ParsableCommand {
               unet-mpi predict --checkpoint runs/first/checkpoints/best.h5 --images data/test-volume.tif --output prediction.tif
               unet-mpi evaluate --prediction prediction.tif --labels data/test-labels.tif
 
-            Exit status: 0 done, 64 usage, 65 bad input, 66 missing input, 70 internal error, 74 input or output failed, 75 stopped by a signal \
-            after saving (run the same command again), 76 another rank failed, 77 a loss is not finite.
+            Exit status: 0 done, 64 usage, 65 bad input, 66 missing input, 70 internal error, 74 input or output failed, 75 stopped by a signal or \
+            time limit after saving (run the same command again), 76 another rank failed or stalled, 77 a loss is not finite, 78 the network \
+            has collapsed.
             """,
         version: programVersion,
-        subcommands: [Train.self, Predict.self, Evaluate.self, Augment.self, Sample.self, Split.self, Merge.self, Info.self, Bench.self])
+        subcommands: [
+            Train.self, Predict.self, Evaluate.self, Augment.self, Sample.self, Split.self, Merge.self, Info.self, Bench.self,
+            DoctorCommand.self,
+        ])
 
     static func main() {
         do {

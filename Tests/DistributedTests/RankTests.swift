@@ -92,7 +92,7 @@ struct FailureTests {
         let run = try ProgramRun.run("mpi-checks", ["mpi-error"], ranks: 3)
         #expect(run.status == 76, "\(run)")
         #expect(run.seconds < 10, "\(run)")
-        #expect(lines(run, containing: "MPI_Bcast failed").first?.contains("truncat") == true, "\(run)")
+        #expect(lines(run, containing: "MPI_Ibcast failed").first?.contains("truncat") == true, "\(run)")
     }
 
     @Test("Errors of a program alone")

@@ -32,6 +32,8 @@ import Training
               flips: {}
             learning-rate: 3e-05
             threads: 3
+            time-limit: 1-00:30:00
+            stall-timeout: 90s
             resume: old run/checkpoints/step-00000100.h5
             accept-changes: true
             validation-images: "v: 1.tif"
@@ -59,6 +61,8 @@ import Training
         ("threads", "many", "auto or"), ("bucket-mib", "0", "from 1 to 1024"),
         ("seed", "-1", "an integer from 0"), ("architecture", "unett", "unet-keras"), ("keep", "1", "from 2"),
         ("augment", "strongest", "standard"), ("convolution", "winograd", "auto or direct"), ("memory", "none", "fast or low"),
+        ("time-limit", "90", "with its unit"), ("time-limit", "0s", "auto, none or"), ("stall-timeout", "1s", "from 2s"),
+        ("stall-timeout", "none", "90s"), ("on-nonfinite", "ignore", "stop or skip"), ("on-collapse", "no", "stop or warn"),
         ("steps", "0", "from 1"), ("optimizer", "lion", "adam or adamw or sgd"), ("beta1", "1", "below 1.0"),
         ("epsilon", "0", "auto or a number above 0"), ("clip-norm", "0", "none or a number above 0"), ("weight-decay", "-1", "auto or"),
         ("momentum", "1", "below 1.0"), ("nesterov", "perhaps", "true or false"), ("weight-averaging", "1", "below 1.0"),
@@ -124,6 +128,7 @@ import Training
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
+            ("time-limit", "8h"), ("stall-timeout", "5m"), ("on-nonfinite", "skip"), ("on-collapse", "warn"),
         ]
         let different = [
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),

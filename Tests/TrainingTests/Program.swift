@@ -24,7 +24,8 @@ struct Program {
     /// Starts the program with these arguments on `ranks` ranks, of this machine or of a cluster; 0 means without mpirun. Each is started
     /// by the command `through`, if there is one.
     static func start(
-        _ arguments: [String], ranks: Int, on cluster: VirtualCluster? = nil, through: [String] = [], errors: Pipe, output: Pipe
+        _ arguments: [String], ranks: Int, on cluster: VirtualCluster? = nil, through: [String] = [], errors: Pipe, output: Pipe,
+        environment added: [String: String] = [:]
     ) throws -> Process {
         let process = Process()
         let launcher = cluster?.launcher(ranks: ranks) ?? ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
@@ -32,7 +33,7 @@ struct Program {
         process.arguments = (ranks == 0 ? [] : launcher) + through + [path] + arguments
         var environment = ProcessInfo.processInfo.environment
         for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] { environment[name] = "1" }
-        process.environment = environment
+        process.environment = environment.merging(added) { $1 }
         process.standardError = errors
         process.standardOutput = output
         // The threads that tests run on block most signals, and a child inherits that.
@@ -48,10 +49,11 @@ struct Program {
     @discardableResult
     static func run(
         _ arguments: [String], ranks: Int = 0, on cluster: VirtualCluster? = nil, through: [String] = [], limit: Double = 60,
-        sourceLocation: SourceLocation = #_sourceLocation
+        environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Outcome {
         let errors = Pipe(), output = Pipe(), began = ContinuousClock.now
-        let process = try start(arguments, ranks: ranks, on: cluster, through: through, errors: errors, output: output)
+        let process = try start(
+            arguments, ranks: ranks, on: cluster, through: through, errors: errors, output: output, environment: environment)
         let watchdog = Thread {
             while process.isRunning && ContinuousClock.now - began < .seconds(limit) { usleep(50_000) }
             if process.isRunning { kill(process.processIdentifier, SIGKILL) }

@@ -185,11 +185,12 @@ import Testing
     }
 
     /// A signal to mpirun, or to any one rank, saves at the end of the step; the batch script requeues on status 75.
-    @Test(arguments: [false, true]) func signalsSaveAndStop(toOneRank: Bool) throws {
+    @Test(arguments: [(false, SIGUSR1), (true, SIGUSR1), (true, SIGTERM)]) func signalsSaveAndStop(toOneRank: Bool, signal: Int32) throws {
         let outcome = try interrupt(volume.training("stopped", steps: 100_000), ranks: 2, after: 7, in: "stopped") { process in
-            kill(toOneRank ? try firstRank("stopped") : process.processIdentifier, toOneRank ? SIGTERM : SIGUSR1)
+            kill(toOneRank ? try firstRank("stopped") : process.processIdentifier, signal)
         }
-        #expect(outcome.status == 75 && outcome.count("the same command goes on") == 1, "\(outcome.errors)")
+        let name = signal == SIGTERM ? "SIGTERM" : "SIGUSR1"
+        #expect(outcome.status == 75 && outcome.count("stopped by \(name) after step ") == 1, "\(outcome.errors)")
         let steps = try FileManager.default.contentsOfDirectory(atPath: volume.folder / "stopped/checkpoints").compactMap {
             Int($0.dropFirst(5).dropLast(3))
         }
@@ -198,24 +199,6 @@ import Testing
         try train(volume.training("undisturbed", steps: end), ranks: 3)
         #expect(try state("stopped", step: end) == state("undisturbed", step: end))
         #expect(try logged("stopped") == logged("undisturbed"))
-    }
-
-    @Test func ranksOfDifferentConfigurationStop() throws {
-        let mpmd =
-            ["-np", "1", Program.path] + volume.training("mixed") + [":", "-np", "1", Program.path]
-            + volume.training("mixed", steps: 20, "--seed", "5")
-        let process = Process(), errors = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "mpirun", "--oversubscribe"] + mpmd
-        process.standardError = errors
-        process.standardOutput = Pipe()
-        try process.run()
-        let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(
-            process.terminationStatus == 76 && text.contains("rank 0: step 1, configuration")
-                && text.contains("rank 1: step 1, configuration"), "\(text)")
-        #expect(text.components(separatedBy: "no longer hold the same").count == 2, "\(text)")
     }
 
     @Test func twoJobsInOneFolder() throws {

@@ -36,12 +36,24 @@ private enum ObjectCounter {
     }
 }
 
-/// A steady reduction allocates nothing, with balanced and with other parts.
+/// A steady reduction allocates nothing, with balanced and with other parts; nor do the heartbeats that travel meanwhile.
 func checkAllocation(_ communicator: Communicator) throws {
+    try communicator.watchdog.arm(.init(end: 60), communicator: communicator)
     final class Object { var value = 0 }
     var kept: [Object] = []
     let proof = try ObjectCounter.count { for _ in 0..<3 { kept.append(Object()) } }
     try expect(proof >= 3, "the counter saw \(proof) of 3 objects")
+
+    let beating = try ObjectCounter.count {
+        for step in 1...100 {
+            communicator.watchdog.enter(.forward, step: step)
+            for _ in 0..<5 {
+                usleep(1000)
+                communicator.watchdog.worked()
+            }
+        }
+    }
+    try expect(beating == 0, "\(beating) objects in half a second of heartbeats")
 
     for batch in [communicator.count, communicator.count * 2 + 1] {
         let count = 300_000
