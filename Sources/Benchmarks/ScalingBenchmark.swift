@@ -40,22 +40,23 @@ public enum ScalingBenchmark {
         // What one rank computes by itself, while all the others do the same: they share the memory's bandwidth as they do in training.
         var alone = configuration
         alone.batchSize = partition.range(of: 0).count
-        var buckets: [(seconds: Double, bytes: Int)] = []
+        var buckets: [(share: Double, bytes: Int)] = []
         let computed = try steps(
             alone, settings, machine, try BatchPartition(batch: alone.batchSize, ranks: 1), Communicator(), together: communicator,
             buckets: &buckets)
         func median(_ steps: [(seconds: Double, clock: StepClock)], _ kind: (StepClock) -> Double) -> Double {
             Timing(steps.map { kind($0.clock) }).median
         }
+        let backward = median(computed, \.backward)
         let computation = ScalingModel.Computation(
-            forward: median(computed, \.forward), backward: median(computed, \.backward),
-            rest: median(computed) { $0.update + $0.checks }, samples: alone.batchSize, buckets: buckets)
+            forward: median(computed, \.forward), backward: backward, rest: median(computed) { $0.update + $0.checks },
+            samples: alone.batchSize, buckets: buckets.map { ($0.share * backward, $0.bytes) })
 
         var job: Job?, network: ScalingModel.Network?
         if communicator.count > 1 {
             let times = try reductions(gradientCount: computation.gradientBytes / 4, settings.repetitions, communicator)
             var fitted = ScalingModel.fit(times, ranks: communicator.count)
-            var none: [(seconds: Double, bytes: Int)] = []
+            var none: [(share: Double, bytes: Int)] = []
             let trained = try steps(configuration, settings, machine, partition, communicator, together: communicator, buckets: &none)
             let traffic = ScalingModel.traffic(ranks: communicator.count) * Double(computation.gradientBytes)
             fitted.computingSecondsPerByte = median(trained, \.overlapped) / traffic
@@ -72,9 +73,10 @@ public enum ScalingBenchmark {
     }
 
     /// Training steps on noise, each begun by all ranks of `together` at once: their seconds, and the slowest rank's of each kind of work.
+    /// `buckets` becomes what left in the last backward of this rank, and after which share of it.
     private static func steps(
         _ configuration: TrainingConfiguration, _ settings: BenchmarkSettings, _ machine: BenchmarkMachine, _ partition: BatchPartition,
-        _ communicator: Communicator, together: Communicator, buckets: inout [(seconds: Double, bytes: Int)]
+        _ communicator: Communicator, together: Communicator, buckets: inout [(share: Double, bytes: Int)]
     ) throws -> [(seconds: Double, clock: StepClock)] {
         let step = try TrainingStep(
             configuration, channels: 1, height: settings.size.height, width: settings.size.width, plan: machine.plan, partition: partition,
@@ -102,11 +104,11 @@ public enum ScalingBenchmark {
                 }
             }
             if repetition < 0 { continue }
+            buckets = times.map { ($0.seconds / clock.backward, $0.bytes) }
             for kind in [\StepClock.forward, \.backward, \.update, \.checks, \.agreement, \.reduction, \.overlapped] {
                 clock[keyPath: kind] = try together.allReduce(clock[keyPath: kind], .maximum)
             }
             result.append((seconds, clock))
-            buckets = times
         }
         return result
     }

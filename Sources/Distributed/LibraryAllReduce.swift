@@ -2,8 +2,8 @@ import CMPI
 
 /// The sum by MPI's own nonblocking allreduce, in pieces of which a few are in flight.
 ///
-/// A piece is copied first, since Open MPI has its better algorithm (a ring) for operands that are not where the result goes, and the others
-/// wait for nothing meanwhile.
+/// A piece is copied first: where the result is to replace the operand Open MPI 4.1 sums at one rank and sends back to all, whatever their
+/// number; else it does so below four ranks only.
 final class LibraryAllReduce: ReductionAlgorithm {
     private let communicator: Communicator
     private let pieceCount: Int

@@ -181,6 +181,10 @@ import Training
         for one in predictions {
             #expect(number(one, "efficiency") > 0 && number(one, "efficiency") < 1 && number(one, "step_s") > number(one, "exposed_s"))
         }
+        // No bucket is later than the end of backward: what is exposed is messages alone.
+        let fastest = try #require(predictions.first { number($0, "bandwidth_gbits") == 100 && $0["ranks"] as? Int == 2 })
+        let bytes = Double(try #require(object["gradient_bytes"] as? Int))
+        #expect(number(fastest, "exposed_s") < 3 * 3e-6 + bytes * 8 / 100e9 + 1e-9)
         // A faster network is never worse.
         let at64 = predictions.filter { $0["ranks"] as? Int == 64 }.sorted { number($0, "bandwidth_gbits") < number($1, "bandwidth_gbits") }
         #expect(at64.map { number($0, "bandwidth_gbits") } == [1, 10, 25, 100])
