@@ -29,7 +29,7 @@ package struct StepAgreement {
     }
 
     /// A collective. Throws `TrainingError` (`disagreement`) with every rank's values when they differ.
-    func exchange(step: Int, checksum: UInt64, signal: Int32, losses: [BinaryCrossEntropy.Sums], pixels: Int) throws -> Outcome {
+    func exchange(step: Int, checksum: UInt64, signal: Int32, losses: [Loss.Sums], pixels: Int) throws -> Outcome {
         var words: [UInt64] = [UInt64(step), fingerprint, checksum, UInt64(signal)]
         for sample in losses { words += [sample.loss.bitPattern, UInt64(sample.correct)] }
         let all = try communicator.allGather(words, counts: counts)
