@@ -16,7 +16,7 @@ final class MemoryBoundKernels {
     private let small, smallGradient: Tensor
     private let logits, logitGradient: Tensor
     private let target: UnsafeMutablePointer<Float>
-    private let rows: UnsafeMutableBufferPointer<BinaryCrossEntropy.Sums>
+    private let lossWorkspace: LossWorkspace
     /// Parameters, gradients and two moments.
     private let flat: UnsafeMutablePointer<Float>
     private let flatCount: Int
@@ -46,14 +46,11 @@ final class MemoryBoundKernels {
         logitGradient = Tensor(take(counts[6]), head)
         flat = take(4 * flatCount)
         target = take(head.pixels)
-        rows = .allocate(capacity: height)
-        rows.initialize(repeating: .init())
+        lossWorkspace = LossWorkspace(channels: 1, height: height)
         // Every page is touched, and no number is denormal.
         for i in 0..<arena.count { arena.pointer[i] = Float(i & 1023) * 0x1p-10 + 0.5 }
         for i in 0..<head.pixels { target[i] = Float(i & 1) }
     }
-
-    deinit { rows.deallocate() }
 
     /// A collective.
     func measure(_ repetitions: Repetitions, _ communicator: Communicator) throws -> [Result] {
@@ -80,9 +77,9 @@ final class MemoryBoundKernels {
                 // One lane in sixteen holds the logit, but whole cache lines travel.
                 "loss and its gradient", pixels * (64 + 4 + 64),
                 {
-                    _ = BinaryCrossEntropy.evaluate(
+                    _ = Loss.crossEntropy.evaluate(
                         on: self.device, logits: self.logits, target: self.target, gradient: self.logitGradient, scale: 1,
-                        rows: self.rows.baseAddress!)
+                        workspace: self.lossWorkspace)
                 }
             ),
             (

@@ -45,9 +45,9 @@ struct LabelValues {
     }
 
     /// The single value's class in words if all of `pages` are of one class.
-    func onlyClass(of pages: Range<Int>) -> String? {
-        if ranges[pages].allSatisfy({ $0.lowerBound > threshold }) { return "foreground" }
-        if ranges[pages].allSatisfy({ $0.upperBound <= threshold }) { return "background" }
+    func onlyClass(of pages: [Int]) -> String? {
+        if pages.allSatisfy({ ranges[$0].lowerBound > threshold }) { return "foreground" }
+        if pages.allSatisfy({ ranges[$0].upperBound <= threshold }) { return "background" }
         return nil
     }
 }

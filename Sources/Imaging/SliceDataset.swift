@@ -1,16 +1,16 @@
 import Synchronization
 
-/// Images with, if there are any, their labels: a range of the pages of two volumes.
+/// Images with, if there are any, their labels: some of the pages of two volumes.
 ///
 /// Every process opens the files; a slice is decoded when it is first asked for and then kept, up to a limit. Several
-/// threads may read at once. Two datasets over different ranges of the same files make a held-out split.
+/// threads may read at once. Two datasets over different pages of the same files make a held-out split.
 public final class SliceDataset: Sendable {
     /// The volume of images.
     public let images: VolumeReader
     /// The volume of labels.
     public let labels: VolumeReader?
-    /// The pages that belong to this dataset; its slice 0 is the first of them.
-    public let slices: Range<Int>
+    /// The pages that belong to this dataset, in rising order; its slice 0 is the first of them.
+    public let pages: [Int]
     /// What is done to the raw values of the images, made ready for them.
     public let normalizer: Normalizer
     private let cache: Mutex<PageCache>
@@ -19,7 +19,7 @@ public final class SliceDataset: Sendable {
     /// What is done to the raw values of the images.
     public var normalization: Normalization { normalizer.normalization }
     /// The number of slices.
-    public var count: Int { slices.count }
+    public var count: Int { pages.count }
     /// Rows of a slice.
     public var height: Int { images.shape.height }
     /// Pixels of a row.
@@ -32,12 +32,12 @@ public final class SliceDataset: Sendable {
     /// - Parameters:
     ///   - images: The volumes of images.
     ///   - labels: The volumes of labels, one for each of images.
-    ///   - slices: The pages to use; all of them by default.
+    ///   - pages: The pages to use, in rising order; all of them by default.
     ///   - normalization: What to do to the images; `Normalization.standard` for their type by default.
     ///   - cacheBytes: How much memory decoded slices may take.
     /// - Throws: `ImagingError` if a file cannot be read, labels and images differ in size, or there are no such pages.
     public init(
-        images: VolumePaths, labels: VolumePaths? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil,
+        images: VolumePaths, labels: VolumePaths? = nil, pages: [Int]? = nil, normalization: Normalization? = nil,
         cacheBytes: Int = 256 << 20
     ) throws {
         if let labels, labels.paths.count != images.paths.count {
@@ -62,11 +62,10 @@ public final class SliceDataset: Sendable {
                 throw ImagingError(.invalid, labels.path, "labels must have one channel, not \(b.channels); save them as grey")
             }
         }
-        self.slices = slices ?? 0..<volume.shape.pages
-        guard !self.slices.isEmpty, self.slices.lowerBound >= 0, self.slices.upperBound <= volume.shape.pages else {
-            throw ImagingError(
-                .usage, volume.path,
-                "pages \(self.slices.lowerBound) to \(self.slices.upperBound - 1) are asked for; the volume is \(volume.shape)")
+        self.pages = pages ?? Array(0..<volume.shape.pages)
+        precondition(zip(self.pages, self.pages.dropFirst()).allSatisfy { $0 < $1 }, "SliceDataset: pages \(self.pages) do not rise")
+        guard let first = self.pages.first, let last = self.pages.last, first >= 0, last < volume.shape.pages else {
+            throw ImagingError(.usage, volume.path, "\(Self.text(of: self.pages)) are asked for; the volume is \(volume.shape)")
         }
         normalizer = try Normalizer(normalization ?? .standard(for: volume.pixelType), for: volume)
         cache = Mutex(PageCache(capacity: cacheBytes))
@@ -74,16 +73,16 @@ public final class SliceDataset: Sendable {
 
     /// The same with one volume.
     public convenience init(
-        images: String, labels: String? = nil, slices: Range<Int>? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+        images: String, labels: String? = nil, pages: [Int]? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
     ) throws {
         try self.init(
-            images: VolumePaths([images]), labels: labels.map { VolumePaths([$0]) }, slices: slices, normalization: normalization,
+            images: VolumePaths([images]), labels: labels.map { VolumePaths([$0]) }, pages: pages, normalization: normalization,
             cacheBytes: cacheBytes)
     }
 
     /// The file that a slice is in, and its page there, for messages: `slices/7.png, page 0`.
     public func name(ofSlice slice: Int) -> String {
-        let place = images.place(ofPage: slices.lowerBound + slice)
+        let place = images.place(ofPage: pages[slice])
         return "\(place.path), page \(place.page)"
     }
 
@@ -104,11 +103,11 @@ public final class SliceDataset: Sendable {
     /// Lends a slice's image, as `readImage` would copy it.
     public func withImage<Result>(_ slice: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         try page(slice, of: .images) { samples in
-            try images.readPage(slices.lowerBound + slice, into: samples)
+            try images.readPage(pages[slice], into: samples)
             guard !images.pixelType.isFloat || samples.allSatisfy(\.isFinite) else {
-                throw images.failure(slices.lowerBound + slice, "holds values that are not finite numbers")
+                throw images.failure(pages[slice], "holds values that are not finite numbers")
             }
-            normalizer.apply(to: samples, page: slices.lowerBound + slice, channels: channels, width: width)
+            normalizer.apply(to: samples, page: pages[slice], channels: channels, width: width)
         }.withUnsafeBufferPointer(body)
     }
 
@@ -117,7 +116,7 @@ public final class SliceDataset: Sendable {
         guard let labels else { preconditionFailure("\(images.path) was opened without labels") }
         let threshold = try valuesOfLabels(labels).threshold
         return try page(slice, of: .labels) { samples in
-            try labels.readPage(slices.lowerBound + slice, into: samples)
+            try labels.readPage(pages[slice], into: samples)
             for i in samples.indices { samples[i] = samples[i] > threshold ? 1 : 0 }
         }.withUnsafeBufferPointer(body)
     }
@@ -129,12 +128,10 @@ public final class SliceDataset: Sendable {
     public func labelWarnings() throws -> [String] {
         guard let labels else { return [] }
         let values = try valuesOfLabels(labels)
-        if let only = values.onlyClass(of: 0..<labels.shape.pages) {
+        if let only = values.onlyClass(of: Array(0..<labels.shape.pages)) {
             return ["\(labels.path): all pixels of all pages are \(only); a network can learn nothing from labels of one class"]
         }
-        if let only = values.onlyClass(of: slices) {
-            return ["\(labels.path): all pixels of pages \(slices.lowerBound) to \(slices.upperBound - 1) are \(only)"]
-        }
+        if let only = values.onlyClass(of: pages) { return ["\(labels.path): all pixels of \(Self.text(of: pages)) are \(only)"] }
         return []
     }
 
@@ -149,7 +146,7 @@ public final class SliceDataset: Sendable {
             let header = "\(count) \(shape.height) \(shape.width) \(shape.channels) \(volume.pixelType.rawValue)\n"
             Array(header.utf8).withUnsafeBytes { hash.update($0) }
             var samples = [Float](repeating: 0, count: shape.pageCount)
-            for page in slices {
+            for page in pages {
                 try samples.withUnsafeMutableBufferPointer { try volume.readPage(page, into: $0) }
                 // Small types are hashed as they are stored: four times less to go through.
                 switch volume.pixelType {
@@ -164,6 +161,21 @@ public final class SliceDataset: Sendable {
             for bits in [moments.mean.bitPattern, moments.squares.bitPattern] { withUnsafeBytes(of: bits) { hash.update($0) } }
         }
         return hash.finalize()
+    }
+
+    /// For example `page 7`, `pages 0 to 3, 8 to 29`.
+    private static func text(of pages: [Int]) -> String {
+        if pages.isEmpty { return "no pages" }
+        var runs: [ClosedRange<Int>] = []
+        for page in pages {
+            if let last = runs.last, last.upperBound + 1 == page {
+                runs[runs.count - 1] = last.lowerBound...page
+            } else {
+                runs.append(page...page)
+            }
+        }
+        return (pages.count == 1 ? "page " : "pages ")
+            + runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound) to \($0.upperBound)" }.joined(separator: ", ")
     }
 
     /// The samples of a slice from the cache, or else from `decode`.

@@ -30,7 +30,9 @@ public final class Network {
     /// Parameter values; shared with the network they were taken from.
     public let parameterMemory: ParameterMemory
     /// Loss and accuracy counts of each local sample, filled by `evaluateLoss`.
-    public private(set) var losses: [BinaryCrossEntropy.Sums]
+    public private(set) var losses: [Loss.Sums]
+    /// What is minimised.
+    public let loss: Loss
 
     /// Measures the passes where it is wanted (`startProfile`).
     var profile: NetworkProfile?
@@ -54,12 +56,13 @@ public final class Network {
     private let sampleSums: UnsafeMutablePointer<Float>
     /// Partial sums of all gradients over nodes of a block.
     private let nodeSums: UnsafeMutablePointer<Float>
-    private let lossRows: UnsafeMutableBufferPointer<BinaryCrossEntropy.Sums>
+    private let pixelWeights: Arena
+    private let lossWorkspace: LossWorkspace
 
     /// Plans the network whose output is `output`.
     ///
     /// - Parameters:
-    ///   - output: the logits: one channel of the input's height and width for the losses here.
+    ///   - output: the logits: one channel, the foreground's, or one for each class.
     ///   - purpose: training or inference.
     ///   - device: what computes.
     ///   - shared: a network of the same architecture whose parameters this one uses.
@@ -68,9 +71,11 @@ public final class Network {
     ///   - memory: what is kept in memory while training.
     ///   - accumulation: into how many parts the local batch is divided, of which one is in memory at a time, while training; `memory` may
     ///     ask for more.
+    ///   - loss: what is minimised.
     public init(
         _ output: Node, purpose: Purpose, device: Device, sharing shared: Network? = nil, average: ParameterMemory? = nil,
-        convolution: ConvolutionMethod = .automatic, memory: MemoryMode = .fast, accumulation: Int = 1
+        convolution: ConvolutionMethod = .automatic, memory: MemoryMode = .fast, accumulation: Int = 1,
+        loss: Loss = .crossEntropy
     ) {
         precondition(accumulation > 0, "Network: a batch in \(accumulation) parts")
         let training: Bool
@@ -88,6 +93,8 @@ public final class Network {
         }
         precondition(batch > 0, "Network: a batch of \(batch)")
         self.device = device
+        self.loss = loss
+        precondition(output.shape.layout == ChannelLayout(output.shape.channels), "Network: the logits \(output.shape) have gaps")
         let graph = Graph(output)
         self.graph = graph
         outputShape = output.shape
@@ -133,9 +140,10 @@ public final class Network {
         let nodes = microBatches.flatMap(\.nodes)
         gradients = Arena(count: nodes.isEmpty ? 0 : (nodes.last!.block + 1) * end)
         targets = Arena(count: training ? batch * output.shape.height * output.shape.width : 0)
+        pixelWeights = Arena(count: loss.hasPixelWeights ? targets.count : 0)
         let split = self.split
         losses = Array(repeating: .init(), count: training ? batch : 0)
-        lossRows = .allocate(capacity: training ? output.shape.height : 0)
+        lossWorkspace = LossWorkspace(channels: output.shape.channels, height: training ? output.shape.height : 0)
 
         func makeSteps(samples: Int) -> [Step] {
             var drawing = 0
@@ -165,8 +173,6 @@ public final class Network {
         self.shorterSteps = shorterSteps
     }
 
-    deinit { lossRows.deallocate() }
-
     /// Number of trainable values, padding not counted.
     public var parameterCount: Int { parameters.map(\.count).reduce(0, +) }
     /// Parameter values, `arenaCount` floats.
@@ -174,7 +180,9 @@ public final class Network {
     /// One gradient buffer of `arenaCount` floats for each block of the local batch.
     public var gradientValues: UnsafeMutableBufferPointer<Float> { gradients.buffer }
     /// Bytes of all arenas: parameters, gradients, activations with their gradients, scratch.
-    public var memoryBytes: Int { (arenaCount + gradients.count + activations.count + scratch.count + targets.count + images.count) * 4 }
+    public var memoryBytes: Int {
+        (arenaCount + gradients.count + activations.count + scratch.count + targets.count + pixelWeights.count + images.count) * 4
+    }
 
     /// Draws the initial parameters: a pure function of the seed, of the same bits on every device.
     public func initializeParameters(seed: UInt64) {
@@ -198,11 +206,18 @@ public final class Network {
         }
     }
 
-    /// The labels of sample `sample`, `[height][width]`, 0 or 1, to be filled.
+    /// The labels of sample `sample`, `[height][width]`, the class of each pixel (0 or 1 where there is one channel), to be filled.
     public func target(sample: Int) -> UnsafeMutableBufferPointer<Float> {
         precondition(sample < batch && targets.count > 0, "Network: target \(sample) of \(batch)")
         let pixels = outputShape.height * outputShape.width
         return UnsafeMutableBufferPointer(start: targets.pointer + sample * pixels, count: pixels)
+    }
+
+    /// The weights by place of sample `sample`, `[height][width]`, to be filled; `nil` if the loss has none.
+    public func pixelWeights(sample: Int) -> UnsafeMutableBufferPointer<Float>? {
+        guard pixelWeights.count > 0 else { return nil }
+        let pixels = outputShape.height * outputShape.width
+        return UnsafeMutableBufferPointer(start: pixelWeights.pointer + sample * pixels, count: pixels)
     }
 
     /// Logits of sample `sample`, planar.
@@ -211,10 +226,10 @@ public final class Network {
         outputShape.layout.unpack(steps[steps.count - 1].output.sample(sample), into: result)
     }
 
-    /// Probabilities of the foreground of sample `sample`, `[height][width]`.
+    /// Probabilities of sample `sample`: of the foreground, `[height][width]`, or of each class, `[class][height][width]`.
     public func probabilities(sample: Int, into result: UnsafeMutablePointer<Float>) {
         precondition(!isDivided, "Network: probabilities of a network that holds a part of the batch at a time")
-        BinaryCrossEntropy.probabilities(steps[steps.count - 1].output.sample(sample), into: result)
+        Loss.probabilities(steps[steps.count - 1].output.sample(sample), channels: outputShape.channels, into: result)
     }
 
     // MARK: Passes
@@ -234,7 +249,7 @@ public final class Network {
         }
     }
 
-    /// Computes binary cross-entropy and accuracy of each sample into `losses`, and the gradient of the logits times `scale`
+    /// Computes loss and accuracy of each sample into `losses`, and the gradient of the logits times `scale`
     /// (1 / (global batch · pixels) makes the sum over all ranks the gradient of the mean loss).
     ///
     /// Of a batch that is divided, all parts but the last go backward here too, as their activations make room for the next.
@@ -250,9 +265,10 @@ public final class Network {
             }
             profile?.begin()
             for (place, sample) in part.samples.enumerated() {
-                losses[sample] = BinaryCrossEntropy.evaluate(
+                losses[sample] = loss.evaluate(
                     on: device, logits: steps[steps.count - 1].output.sample(place), target: target(sample: sample).baseAddress!,
-                    gradient: steps[steps.count - 1].outputGradient!.sample(place), scale: scale, rows: lossRows.baseAddress!)
+                    weights: pixelWeights(sample: sample).map { UnsafePointer($0.baseAddress!) },
+                    gradient: steps[steps.count - 1].outputGradient!.sample(place), scale: scale, workspace: lossWorkspace)
             }
             if graph.isRectified[steps.count - 1], let gradient = steps[steps.count - 1].outputGradient {
                 Elementwise.copy(on: device, gradient, to: gradient, mask: steps[steps.count - 1].output)

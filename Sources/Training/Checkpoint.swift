@@ -89,6 +89,8 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
     public var position = 0
     /// The best score so far and the step that reached it; `nil` before the first.
     public var best: Best?
+    /// Validations since that score; `nil` before the first.
+    public var validationsSinceBest: Int?
     /// Sum over the steps since the last checkpoint of the mean loss: the score where nothing is held out for validation.
     public var lossSum = 0.0
     /// Steps whose update was left out because a loss or gradient was not finite: in all, and since the last checkpoint.
@@ -110,13 +112,15 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
 
     /// A score by which networks are compared.
     public struct Best: Codable, Equatable, Sendable {
-        /// Higher is better: validation accuracy, or minus the training loss.
+        /// Higher is better: a score of the validation, or minus a loss.
         public var score: Double
+        /// The `ValidationMetric` it is of; `nil` for the training loss.
+        public var metric: String?
         /// Updates done when it was reached.
         public var step: Int
 
         /// A score from its parts.
-        public init(score: Double, step: Int) { (self.score, self.step) = (score, step) }
+        public init(score: Double, metric: String? = nil, step: Int) { (self.score, self.metric, self.step) = (score, metric, step) }
     }
 
     /// The beginning.

@@ -17,6 +17,9 @@ package final class SampleBatch: @unchecked Sendable {
     private let network: Network
     private let imageCount, labelCount: Int
     private let images, labels: UnsafeMutableBufferPointer<Float>
+    private let borderWeights: BorderWeights?
+    /// The labels' border weights; empty without them.
+    private let weights: UnsafeMutableBufferPointer<Float>
 
     // The samples being prepared. Written by `prepare` while the thread rests; after that each element of `failures` belongs to who took
     // the sample of its number from `next`.
@@ -31,14 +34,18 @@ package final class SampleBatch: @unchecked Sendable {
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var thread = pthread_t()
 
-    /// Room for the local batch of `network`.
-    package init(loader: SampleLoader, network: Network) {
+    /// Room for the local batch of `network`, whose loss has weights by place if there are border weights.
+    package init(loader: SampleLoader, network: Network, borderWeights: BorderWeights? = nil) {
+        precondition(
+            network.loss.hasPixelWeights == (borderWeights != nil), "SampleBatch: border weights for a loss without, or the reverse")
+        self.borderWeights = borderWeights
         self.loader = loader
         self.network = network
         imageCount = network.inputShape.channels * network.inputShape.height * network.inputShape.width
         labelCount = network.outputShape.height * network.outputShape.width
         images = .allocate(capacity: network.batch * imageCount)
         labels = .allocate(capacity: network.batch * labelCount)
+        weights = .allocate(capacity: borderWeights == nil ? 0 : labels.count)
         failures = .allocate(capacity: network.batch)
         failures.initialize(repeating: nil)
         pthread_mutex_init(mutex, nil)
@@ -67,12 +74,13 @@ package final class SampleBatch: @unchecked Sendable {
         condition.deallocate()
         images.deallocate()
         labels.deallocate()
+        weights.deallocate()
         failures.deinitialize()
         failures.deallocate()
     }
 
     /// Bytes of the samples that wait.
-    package var memoryBytes: Int { 4 * (images.count + labels.count) }
+    package var memoryBytes: Int { 4 * (images.count + labels.count + weights.count) }
 
     /// Begins to read and augment the samples that the next `load` will ask for. What fails, fails there.
     package func prepare(_ samples: [Sample]) {
@@ -101,7 +109,9 @@ package final class SampleBatch: @unchecked Sendable {
         for index in samples.indices {
             if let failure = failures[index] { throw failure }
             network.setInput(sample: index, images.baseAddress! + index * imageCount)
-            _ = network.target(sample: index).update(from: labels[index * labelCount..<(index + 1) * labelCount])
+            let pixels = index * labelCount..<(index + 1) * labelCount
+            _ = network.target(sample: index).update(from: labels[pixels])
+            if borderWeights != nil { _ = network.pixelWeights(sample: index)!.update(from: weights[pixels]) }
         }
     }
 
@@ -115,10 +125,14 @@ package final class SampleBatch: @unchecked Sendable {
     }
 
     private func load(_ index: Int) {
+        let pixels = index * labelCount..<(index + 1) * labelCount, label = UnsafeMutableBufferPointer(rebasing: labels[pixels])
         do {
             try loader.load(
                 prepared[index], image: UnsafeMutableBufferPointer(rebasing: images[index * imageCount..<(index + 1) * imageCount]),
-                label: UnsafeMutableBufferPointer(rebasing: labels[index * labelCount..<(index + 1) * labelCount]))
+                label: label)
+            borderWeights?.compute(
+                label: UnsafeBufferPointer(label), height: loader.sampleHeight, width: loader.sampleWidth,
+                into: UnsafeMutableBufferPointer(rebasing: weights[pixels]))
         } catch { failures[index] = error }
     }
 

@@ -49,7 +49,7 @@ package struct StepAgreement {
     ///   - foreground: pixels of each of them whose label is the foreground.
     ///   - pixels: of a sample.
     func exchange(
-        step: Int, checksum: UInt64, signal: Int32, losses: [BinaryCrossEntropy.Sums], foreground: [Int], pixels: Int
+        step: Int, checksum: UInt64, signal: Int32, losses: [Loss.Sums], foreground: [Int], pixels: Int
     ) throws -> Outcome {
         var words: [UInt64] = [UInt64(step), fingerprint, checksum, UInt64(signal)]
         for (sample, count) in zip(losses, foreground) { words += [sample.loss.bitPattern, UInt64(sample.correct), UInt64(count)] }

@@ -40,7 +40,11 @@ extension Trainer {
             "validation_iou": .number(scores.iou),
         ])
         try recordSegments(result.segments)
-        if isBest(scores.pixelAccuracy) { try write(asStep: false, isBest: true) }
+        let metric = ValidationMetric(rawValue: configuration.bestMetric)!
+        guard let score = metric.score(of: result) else { return }
+        let isBest = isBest(score, metric)
+        progress.validationsSinceBest = isBest ? 0 : (progress.validationsSinceBest ?? 0) + 1
+        if isBest { try write(asStep: false, isBest: true) }
     }
 
     /// Saves the state. `stops`: on request, between the steps that save by themselves.
@@ -48,16 +52,27 @@ extension Trainer {
         var isBest = false
         if validation == nil && !stops {
             let count = (progress.step - 1) % configuration.checkpointEvery + 1 - progress.skipped.recent
-            if count > 0 { isBest = self.isBest(-progress.lossSum / Double(count)) }
+            if count > 0 { isBest = self.isBest(-progress.lossSum / Double(count), nil) }
         }
         if progress.step % configuration.checkpointEvery == 0 { (progress.lossSum, progress.skipped.recent) = (0, 0) }
         try write(asStep: true, isBest: isBest)
     }
 
-    private func isBest(_ score: Double) -> Bool {
-        guard score > progress.best?.score ?? -.infinity else { return false }
-        progress.best = .init(score: score, step: progress.step)
+    /// Whether the score is better than all before. A score of another metric, from before the option was changed, does not count.
+    private func isBest(_ score: Double, _ metric: ValidationMetric?) -> Bool {
+        let best = progress.best.flatMap { $0.metric == metric?.rawValue ? $0.score : nil }
+        guard score > best ?? -.infinity else { return false }
+        progress.best = .init(score: score, metric: metric?.rawValue, step: progress.step)
         return true
+    }
+
+    /// Why the run need not go on though steps are left; `nil` if it must.
+    var earlyEnd: String? {
+        guard configuration.earlyStopping > 0, let count = progress.validationsSinceBest, count >= configuration.earlyStopping,
+            let best = progress.best
+        else { return nil }
+        return
+            "the last \(count) validation\(count == 1 ? "" : "s") did not improve on the \(configuration.bestMetric) of step \(best.step) (best.h5); a larger --early-stopping goes on"
     }
 
     private func write(asStep: Bool, isBest: Bool) throws {

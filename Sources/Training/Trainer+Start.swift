@@ -79,14 +79,17 @@ struct TrainingData {
                     "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices, and at least one must be left to train on"
                 )
             }
-            let split = whole.count - configuration.validation
+            if let fold = configuration.fold, fold.count > whole.count {
+                throw TrainingError(.usage, "--fold \(fold): \(configuration.images) has only \(whole.count) slices")
+            }
+            let heldOut = configuration.fold?.validation(of: whole.count) ?? (whole.count - configuration.validation)..<whole.count
             var training = whole, validation: SliceDataset?
-            if configuration.validation > 0 {
+            if !heldOut.isEmpty {
                 training = try SliceDataset(
-                    images: configuration.images, labels: configuration.labels, slices: 0..<split,
+                    images: configuration.images, labels: configuration.labels, pages: (0..<whole.count).filter { !heldOut.contains($0) },
                     normalization: whole.normalization, cacheBytes: cacheBytes)
                 validation = try SliceDataset(
-                    images: configuration.images, labels: configuration.labels, slices: split..<whole.count,
+                    images: configuration.images, labels: configuration.labels, pages: Array(heldOut),
                     normalization: training.normalization, cacheBytes: cacheBytes)
             } else if let images = configuration.validationImages {
                 validation = try SliceDataset(

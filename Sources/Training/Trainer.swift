@@ -63,7 +63,7 @@ public final class Trainer {
             partition: partition, communicator: communicator)
         let network = trainingStep.network
         self.trainingStep = trainingStep
-        batch = SampleBatch(loader: data.loader, network: network)
+        batch = SampleBatch(loader: data.loader, network: network, borderWeights: configuration.borderWeights)
         validation = try communicator.agree("building the network for validation") {
             try data.validation.map {
                 try Validation(
@@ -126,6 +126,10 @@ public final class Trainer {
             logger.notice("finished already: \(progress.step) of \(total) steps are done; a larger --steps or --epochs goes on")
             return .finished
         }
+        if let earlyEnd {
+            logger.notice("finished already: stopped early after step \(progress.step) of \(total): \(earlyEnd)")
+            return .finished
+        }
         let local = partition.range(of: communicator.rank)
         var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
         if let age = processAge() { logger.debug("the first step begins \(fixed(age, 2)) s after the start of the process") }
@@ -163,7 +167,14 @@ public final class Trainer {
             if let validation, isLast || step % configuration.validateEvery == 0 || scoresSegments(at: step, of: total) {
                 try validate(validation, segments: scoresSegments(at: step, of: total))
             }
-            if isLast || stops || step % configuration.checkpointEvery == 0 { try save(stops: stops && !isLast) }
+            let earlyEnd = earlyEnd
+            if isLast || stops || earlyEnd != nil || step % configuration.checkpointEvery == 0 {
+                try save(stops: stops && !isLast)
+            }
+            if let earlyEnd, !isLast {
+                logger.notice("stopped early after step \(step) of \(total): \(earlyEnd)")
+                return .finished
+            }
             if stops && !isLast {
                 logger.notice(
                     "stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")

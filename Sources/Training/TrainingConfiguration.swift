@@ -31,6 +31,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var validationImages: VolumePaths?
     /// Labels of `validationImages`.
     public var validationLabels: VolumePaths?
+    /// The part of the slices to validate on instead, in a cross-validation.
+    public var fold: Fold?
     /// Run folder.
     public var output = ""
     /// Passes over the training slices; `nil` when `steps` is given.
@@ -95,6 +97,14 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var referenceBatchSize = 8
     /// Name of the loss.
     public var loss = "bce"
+    /// γ of the focal loss.
+    public var focalGamma = 2.0
+    /// α of the focal loss: weight of the foreground, that of the background being 1 − α; `nil` weighs both by 1.
+    public var focalAlpha: Double?
+    /// w₀ of the border weights; 0 for none.
+    public var borderWeight = 0.0
+    /// σ of the border weights, in pixels.
+    public var borderSigma = 5.0
     /// Seed of every random decision.
     public var seed: UInt64 = 0
     /// Steps from checkpoint to checkpoint.
@@ -103,6 +113,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var validateEvery = 100
     /// Steps from one scoring of the validation's segments to the next; 0 for never.
     public var segmentationScoresEvery = 0
+    /// The score of the validation that says which checkpoint is the best.
+    public var bestMetric = ValidationMetric.accuracy.rawValue
+    /// Validations without a better score after which the run ends; 0 for never.
+    public var earlyStopping = 0
     /// Checkpoints kept, beside the best one.
     public var keep = 3
     /// When the run must have saved and ended.
@@ -157,6 +171,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         }
         try validateCrop()
         try validateOptimization()
+        try validateLoss()
     }
 
     /// Sets options from the command line; one that is given several times is a list.
@@ -183,9 +198,19 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if validationImages != nil && validation > 0 {
             throw TrainingError(.usage, "--validation holds slices out of --images; it contradicts --validation-images")
         }
+        if fold != nil && (validation > 0 || validationImages != nil) {
+            throw TrainingError(.usage, "--fold holds slices out of --images; it contradicts --validation and --validation-images")
+        }
+        if earlyStopping > 0 && validation == 0 && validationImages == nil && fold == nil {
+            throw TrainingError(.usage, "--early-stopping needs slices to validate on: --validation, --validation-images or --fold")
+        }
+        if ValidationMetric(rawValue: bestMetric)!.needsSegments && segmentationScoresEvery == 0 {
+            throw TrainingError(.usage, "--best-metric \(bestMetric) is scored only with --segmentation-scores-every")
+        }
         try validateCrop()
         try validateOptimization()
         try validateAccumulation()
+        try validateLoss()
     }
 
     /// Whether the batch can be worked in parts. What mixes the samples of a batch, as batch norm does, has no place here: a part cannot

@@ -21,6 +21,19 @@ extension TrainingOption {
             "validation", \.validation, 0...1_000_000, decidesBits: true, "Slices held out for validation: the last ones of the volume."),
         optionalVolumes("validation-images", \.validationImages, "Volume of images to validate on, instead of held-out slices."),
         optionalVolumes("validation-labels", \.validationLabels, "Labels of --validation-images."),
+        TrainingOption(
+            name: "fold", placeholder: "none|K/N",
+            explanation: "Cross-validation: validate on the k-th of n equal parts of the volume, train on the others.", decidesBits: true,
+            set: { configuration, node throws(Refusal) in
+                if node.string == "none" {
+                    configuration.fold = nil
+                    return
+                }
+                guard let fold = node.string.flatMap({ Fold($0) }) else {
+                    throw Refusal(allowed: "none or a part as in 2/5, from 1/5 to 5/5, is allowed")
+                }
+                configuration.fold = fold
+            }, get: { YAMLNode($0.fold.map { "\($0)" } ?? "none") }),
         path("output", \.output, "Run folder: configuration, log and checkpoints."),
     ]
 
@@ -113,7 +126,19 @@ extension TrainingOption {
         integer(
             "reference-batch-size", \.referenceBatchSize, 1...65_536, decidesBits: true,
             "Batch size that --learning-rate was chosen for; for --learning-rate-scaling."),
-        choice("loss", \.loss, { ["bce"] }, "Loss: binary cross-entropy, the mean over all pixels."),
+        choice(
+            "loss", \.loss, { TrainingConfiguration.losses },
+            "Binary cross-entropy, the same with both classes of a sample weighing alike, Dice, cross-entropy and Dice, or focal."),
+        number("focal-gamma", \.focalGamma, 0..<20, "How much less the focal loss weighs pixels that are right already."),
+        number(
+            "focal-alpha", \.focalAlpha, Double.leastNonzeroMagnitude..<1, or: "none",
+            "Weight of the foreground in the focal loss, that of the background being 1 minus it; none: both weigh 1."),
+        number(
+            "border-weight", \.borderWeight, 0..<1e6,
+            "Weight in the cross-entropy of the background between objects that touch, as in the U-Net paper, where it is 10; 0: none."),
+        number(
+            "border-sigma", \.borderSigma, Double.leastNonzeroMagnitude..<1000,
+            "Width in pixels over which the border weight falls, as in the U-Net paper."),
     ]
 
     /// The run and what it keeps.
@@ -132,6 +157,12 @@ extension TrainingOption {
             "segmentation-scores-every", \.segmentationScoresEvery, 0...Int.max,
             "Steps from one validation that scores segments too (V-Rand, V-Info, Rand and warping error) to the next, and after the last step; 0: never."
         ),
+        choice(
+            "best-metric", \.bestMetric, { ValidationMetric.allCases.map(\.rawValue) }, decidesBits: false,
+            "Score of the validation that makes best.h5; without validation it is the training loss."),
+        integer(
+            "early-stopping", \.earlyStopping, 0...1_000_000_000,
+            "End the run after so many validations without a better --best-metric; 0: never."),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
     ]
 

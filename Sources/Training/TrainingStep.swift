@@ -41,7 +41,8 @@ package final class TrainingStep {
             let blocks = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
             return Network(
                 graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
-                convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate)
+                convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate,
+                loss: configuration.lossFunction)
         }
         optimizer = configuration.makeOptimizer(count: network.arenaCount)
         average = configuration.makeAverage(count: network.arenaCount)

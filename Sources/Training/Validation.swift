@@ -9,7 +9,7 @@ import Model
 package final class Validation {
     /// What a validation finds.
     package struct Result: Equatable {
-        /// Mean binary cross-entropy over all pixels.
+        /// Mean loss of the slices, each as a whole.
         package var loss: Double
         /// Pixel counts.
         package var scores: PixelScores
@@ -22,6 +22,8 @@ package final class Validation {
     private let communicator: Communicator
     private let label: UnsafeMutableBufferPointer<Float>
     private lazy var scoring = SliceScoring(height: dataset.height, width: dataset.width, threads: inference.network.device.threads)
+    private let lossFunction: Loss
+    private let borderWeights: BorderWeights?
 
     package init(
         _ configuration: TrainingConfiguration, dataset: SliceDataset, sharing network: Network, average: ParameterMemory? = nil,
@@ -29,6 +31,8 @@ package final class Validation {
     ) throws {
         self.dataset = dataset
         self.communicator = communicator
+        lossFunction = configuration.lossFunction
+        borderWeights = configuration.borderWeights
         inference = try SliceInference(
             configuration, channels: dataset.channels, height: dataset.height, width: dataset.width, device: network.device,
             sharing: network, average: average)
@@ -50,7 +54,7 @@ package final class Validation {
                 try dataset.readLabel(slice, into: label)
                 inference.run()
                 scores.add(probabilities: UnsafeBufferPointer(inference.probabilities), labels: UnsafeBufferPointer(label))
-                losses[slice] = Self.loss(logits: inference.logits, labels: label)
+                losses[slice] = loss()
                 if segments {
                     segmentScores[slice] = scoring.score([scoring.slice(probabilities: inference.probabilities, labels: label)])[0]
                 }
@@ -61,18 +65,16 @@ package final class Validation {
         var counts = scores.histogram
         try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .sum) }
         return Result(
-            loss: BatchTree.sum(losses) / Double(dataset.count * dataset.height * dataset.width),
+            loss: BatchTree.sum(losses) / Double(dataset.count),
             scores: PixelScores(histogram: counts),
             segments: segments ? try .gather(segmentScores, count: dataset.count, communicator: communicator) : nil)
     }
 
-    /// Σ max(z, 0) − t z + ln(1 + e^−|z|)
-    static func loss(logits: UnsafeMutableBufferPointer<Float>, labels: UnsafeMutableBufferPointer<Float>) -> Double {
-        var sum = 0.0
-        for i in logits.indices {
-            let z = Double(logits[i])
-            sum += max(z, 0) - Double(labels[i]) * z + log1p(exp(-abs(z)))
-        }
-        return sum
+    /// The loss of the slice that was looked at last.
+    private func loss() -> Double {
+        let logits = inference.logits.map { Double($0) }, target = UnsafeBufferPointer(label)
+        guard let borderWeights else { return lossFunction.reference(logits: logits, target: target) }
+        let weights = borderWeights.weights(label: target, height: dataset.height, width: dataset.width)
+        return weights.withUnsafeBufferPointer { lossFunction.reference(logits: logits, target: target, weights: $0) }
     }
 }

@@ -40,6 +40,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("validation")) var validation: String?
     @Option(help: .training("validation-images")) var validationImages: [String] = []
     @Option(help: .training("validation-labels")) var validationLabels: [String] = []
+    @Option(help: .training("fold")) var fold: String?
     @Option(help: .training("output")) var output: String?
     @Option(help: .training("epochs")) var epochs: String?
     @Option(help: .training("steps")) var steps: String?
@@ -72,10 +73,16 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("learning-rate-scaling")) var learningRateScaling: String?
     @Option(help: .training("reference-batch-size")) var referenceBatchSize: String?
     @Option(help: .training("loss")) var loss: String?
+    @Option(help: .training("focal-gamma")) var focalGamma: String?
+    @Option(help: .training("focal-alpha")) var focalAlpha: String?
+    @Option(help: .training("border-weight")) var borderWeight: String?
+    @Option(help: .training("border-sigma")) var borderSigma: String?
     @Option(help: .training("seed")) var seed: String?
     @Option(help: .training("checkpoint-every")) var checkpointEvery: String?
     @Option(help: .training("validate-every")) var validateEvery: String?
     @Option(help: .training("segmentation-scores-every")) var segmentationScoresEvery: String?
+    @Option(help: .training("best-metric")) var bestMetric: String?
+    @Option(help: .training("early-stopping")) var earlyStopping: String?
     @Option(help: .training("keep")) var keep: String?
     @Option(help: .training("time-limit")) var timeLimit: String?
     @Option(help: .training("stall-timeout")) var stallTimeout: String?

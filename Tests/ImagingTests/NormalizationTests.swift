@@ -34,7 +34,7 @@ import Testing
             let raw = try write(folder + "/a.npy", pages: 3, channels: channels)
             let slices = try SliceDataset(images: folder + "/a.npy", normalization: .slice)
             // Held-out slices count for the volume's mean, wherever the dataset begins.
-            let volume = try SliceDataset(images: folder + "/a.npy", slices: 1..<3, normalization: .volume)
+            let volume = try SliceDataset(images: folder + "/a.npy", pages: [1, 2], normalization: .volume)
             for channel in 0..<channels {
                 let range = channel * 1200..<(channel + 1) * 1200
                 let all = moments(raw.flatMap { $0[range] })

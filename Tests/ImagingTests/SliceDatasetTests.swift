@@ -54,10 +54,10 @@ import Testing
                 for page in 0..<4 { #expect(try label(page, of: dataset) == (0..<30).map { foreground(page, $0) ? 1 : 0 }) }
                 #expect(try dataset.labelWarnings() == [])
                 // A part that is of one class follows the rule of the whole.
-                let last = try SliceDataset(images: folder + "/images.tif", labels: folder + "/labels.tif", slices: 2..<3)
+                let last = try SliceDataset(images: folder + "/images.tif", labels: folder + "/labels.tif", pages: [2])
                 #expect(try label(0, of: last) == [Float](repeating: 0, count: 30))
                 let warnings = try last.labelWarnings()
-                #expect(warnings.count == 1 && warnings[0].contains("labels.tif: all pixels of pages 2 to 2 are background"))
+                #expect(warnings.count == 1 && warnings[0].contains("labels.tif: all pixels of page 2 are background"))
             }
             try write(folder + "/labels.tif", .float32) { Float($1) / 30 }
             let soft = try SliceDataset(images: folder + "/images.tif", labels: folder + "/labels.tif")
@@ -114,10 +114,10 @@ import Testing
             try write(folder + "/labels.npy", channels: 3) { _, i in Float(i) }
             expectError(.invalid, "labels.npy", "one channel") { try open() }
             expectError(.missing, "none.tif") { _ = try SliceDataset(images: folder + "/images.tif", labels: folder + "/none.tif") }
-            for slices in [2..<5, -1..<2, 1..<1] {
-                expectError(.usage, "images.tif", "pages \(slices.lowerBound)", "4 pages") {
-                    _ = try SliceDataset(images: folder + "/images.tif", slices: slices)
-                }
+            for (pages, text) in [
+                ([2, 3, 4], "pages 2 to 4 are"), ([-1, 0, 1], "pages -1 to 1"), ([], "no pages"), ([0, 2, 3, 9], "pages 0, 2 to 3, 9"),
+            ] {
+                expectError(.usage, "images.tif", text, "4 pages") { _ = try SliceDataset(images: folder + "/images.tif", pages: pages) }
             }
         }
     }
@@ -125,19 +125,22 @@ import Testing
     @Test func rangesOfSlicesMakeASplit() throws {
         try withTemporaryFolder { folder in
             try write(folder + "/a.h5", .float32, channels: 2) { Float($0 * 100 + $1) }
-            let training = try SliceDataset(images: folder + "/a.h5", slices: 0..<3)
-            let held = try SliceDataset(images: folder + "/a.h5", slices: 3..<4)
+            let training = try SliceDataset(images: folder + "/a.h5", pages: [0, 1, 2])
+            let held = try SliceDataset(images: folder + "/a.h5", pages: [3])
             #expect(training.count == 3 && held.count == 1 && held.channels == 2)
             #expect(try image(2, of: training) == (0..<60).map { Float(200 + $0) })
             #expect(try image(0, of: held) == (0..<60).map { Float(300 + $0) })
             #expect(try held.withImage(0) { $0[1] } == 301)
+            let around = try SliceDataset(images: folder + "/a.h5", pages: [0, 3])
+            #expect(try around.withImage(1) { $0[1] } == 301)
         }
     }
 
     @Test func fingerprintsFollowThePixelsAlone() throws {
         try withTemporaryFolder { folder in
             func fingerprint(_ name: String, _ labels: String? = nil, _ slices: Range<Int>? = nil) throws -> String {
-                try SliceDataset(images: folder + "/" + name, labels: labels.map { folder + "/" + $0 }, slices: slices).fingerprint()
+                try SliceDataset(images: folder + "/" + name, labels: labels.map { folder + "/" + $0 }, pages: slices.map { Array($0) })
+                    .fingerprint()
             }
             for type in [PixelType.uint8, .uint16, .float32] {
                 try write(folder + "/a.tif", type) { Float($0 + $1) }

@@ -218,8 +218,7 @@ private let lastReleased = Atomic<UInt>(0)
         let b = TestTensor(layout, TestImages.random(layout, batch: 2, height: 9, width: 7, seed: 2))
         let c = TestTensor(layout, batch: 2, height: 4, width: 3), d = TestTensor(layout, batch: 2, height: 4, width: 3)
         let logits = TestTensor(ChannelLayout(1), batch: 1, height: 5, width: 5), labels = TestMemory([Float](repeating: 1, count: 25))
-        let rows = UnsafeMutablePointer<BinaryCrossEntropy.Sums>.allocate(capacity: 5)
-        defer { rows.deallocate() }
+        let loss = Loss(crossEntropy: 1, dice: 1, focus: 2, classWeights: .balanced), workspace = LossWorkspace(channels: 1, height: 5)
         let flat = (0..<4).map { _ in TestMemory([Float](repeating: 0.5, count: 1 << 18)) }
         let x = a.tensor, y = b.tensor, pooled = c.tensor, pooledGradient = d.tensor, z = logits.tensor
         let (f0, f1, f2, f3) = (flat[0].pointer, flat[1].pointer, flat[2].pointer, flat[3].pointer)
@@ -237,7 +236,7 @@ private let lastReleased = Atomic<UInt>(0)
                 beta1: 0.9,
                 beta2: 0.999, epsilon: 1e-8, step: 1, check: check)
             guard check.norm(on: device, f0).isFinite, check.checksum(on: device, f0) == checksum else { return .nan }
-            return BinaryCrossEntropy.evaluate(on: device, logits: z, target: labels.pointer, gradient: z, scale: 1, rows: rows).loss
+            return loss.evaluate(on: device, logits: z, target: labels.pointer, gradient: z, scale: 1, workspace: workspace).loss
         }
         withExtendedLifetime((a, b, c, d, logits, labels, flat)) {
             var loss = step()

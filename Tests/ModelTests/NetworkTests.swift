@@ -143,7 +143,7 @@ import Testing
                 #expect(try Self.gradientBits(parts: parts, threads: threads, batch: batch, memory: .low) == expected, "\(parts)")
             }
         }
-        var losses: [[BinaryCrossEntropy.Sums]] = [], bytes: [Int] = []
+        var losses: [[Loss.Sums]] = [], bytes: [Int] = []
         for memory in [MemoryMode.fast, .low] {
             let network = Network(
                 try Self.unetNode(), purpose: .training(blocks: [0..<3], split: treeSplit), device: Device(), memory: memory)

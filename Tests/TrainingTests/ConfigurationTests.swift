@@ -67,7 +67,12 @@ import Training
         ("epsilon", "0", "auto or a number above 0"), ("clip-norm", "0", "none or a number above 0"), ("weight-decay", "-1", "auto or"),
         ("momentum", "1", "below 1.0"), ("nesterov", "perhaps", "true or false"), ("weight-averaging", "1", "below 1.0"),
         ("learning-rate-schedule", "linear", "cosine or polynomial"), ("decay-steps", "0", "auto or an integer from 1"),
-        ("decay-factor", "0", "above 0"), ("learning-rate-scaling", "yes", "none or linear or sqrt"),
+        ("decay-factor", "0", "above 0"), ("fold", "0/3", "none or a part"), ("fold", "4/3", "2/5"), ("fold", "1/1", "2/5"),
+        ("fold", "1", "2/5"),
+        ("best-metric", "training-loss", "accuracy or dice"), ("early-stopping", "-1", "from 0"), ("loss", "mse", "bce or weighted-bce"),
+        ("focal-gamma", "-1", "from 0.0"),
+        ("focal-alpha", "1", "none or a number above 0"), ("border-weight", "-1", "from 0.0"), ("border-sigma", "0", "above 0"),
+        ("learning-rate-scaling", "yes", "none or linear or sqrt"),
         ("checkpoint-every", "0", "of at least 1"), ("crop", "100", "multiple of 16"),
     ])
     func refusedValues(_ name: String, _ value: String, _ allowed: String) throws {
@@ -85,6 +90,12 @@ import Training
         #expect(refusal("decay-steps: 5").contains("cosine or polynomial"))
         #expect(refusal("learning-rate-schedule: cosine\ndecay-steps: 5\nwarmup-steps: 5").contains("must end before"))
         #expect(refusal("learning-rate-schedule: cosine\nfinal-learning-rate: 0.1").contains("above the learning rate"))
+        #expect(refusal("fold: 1/3\nvalidation: 2").contains("contradicts"))
+        #expect(refusal("fold: 1/3\nvalidation-images: v.tif\nvalidation-labels: l.tif").contains("contradicts"))
+        #expect(refusal("best-metric: v_rand").contains("--segmentation-scores-every"))
+        #expect(refusal("early-stopping: 3").contains("--fold"))
+        #expect(refusal("focal-alpha: 0.3").contains("--loss focal"))
+        #expect(refusal("loss: dice\nborder-weight: 10").contains("bce-dice has both"))
         #expect(refusal("nesterov: true").contains("--optimizer sgd"))
         #expect(refusal("nesterov: true\noptimizer: sgd\nmomentum: 0").contains("above 0"))
     }
@@ -126,7 +137,7 @@ import Training
         let same = [
             ("accumulate", "2"),
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
-            ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"),
+            ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"), ("best-metric", "dice"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
             ("time-limit", "8h"), ("stall-timeout", "5m"), ("on-nonfinite", "skip"), ("on-collapse", "warn"),
         ]
@@ -134,6 +145,7 @@ import Training
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
             ("base-channels", "8"),
             ("depth", "3"), ("dropout", "0.25"), ("learning-rate", "0.001"), ("seed", "1"), ("validation", "2"), ("convolution", "direct"),
+            ("fold", "2/3"), ("loss", "dice"), ("focal-gamma", "1"), ("border-weight", "10"), ("border-sigma", "3"),
             ("optimizer", "sgd"), ("beta1", "0.8"), ("beta2", "0.99"), ("epsilon", "1e-6"), ("epsilon-convention", "keras"),
             ("momentum", "0.9"), ("weight-decay", "0.1"), ("clip-norm", "1"), ("weight-averaging", "0.99"),
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
@@ -151,11 +163,19 @@ import Training
                 changed.differences(from: base).count == 1 && changed.differences(from: base)[0].hasPrefix("\(option.0): "), "\(option)")
         }
         // Every option is in one of the two lists, or has only one value yet, or needs a partner.
-        let named = Set((same + different).map(\.0) + ["validation-images", "validation-labels", "loss", "decay-steps", "nesterov"])
+        let named = Set(
+            (same + different).map(\.0) + [
+                "validation-images", "validation-labels", "focal-alpha", "decay-steps", "nesterov", "early-stopping",
+            ])
         #expect(Set(TrainingOption.all.map(\.name)) == named)
         #expect(
             try configuration("learning-rate-schedule: cosine\ndecay-steps: 9").differences(
                 from: configuration("learning-rate-schedule: cosine")) == ["decay-steps: 9, was auto"])
+        #expect(try configuration("validation: 1\nearly-stopping: 3").fingerprint == configuration("validation: 1").fingerprint)
+        #expect(
+            try configuration("loss: focal\nfocal-alpha: 0.25").differences(from: configuration("loss: focal")) == [
+                "focal-alpha: 0.25, was none"
+            ])
         #expect(
             try configuration("optimizer: sgd\nnesterov: true").differences(from: configuration("optimizer: sgd")) == [
                 "nesterov: true, was false"

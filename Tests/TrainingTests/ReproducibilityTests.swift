@@ -73,6 +73,25 @@ import Testing
         #expect(norms.count == 12 && norms.allSatisfy { $0 > 0 })
     }
 
+    /// Every loss falls, has the same bits on three ranks of two threads as on one, and another value than the others.
+    @Test func losses() throws {
+        var first: Set<Double> = []
+        for (i, options) in [
+            ["weighted-bce"], ["dice"], ["bce-dice", "--border-weight", "10"], ["focal", "--focal-alpha", "0.25"],
+            ["bce", "--border-weight", "10", "--memory", "low"],
+        ].enumerated() {
+            let options = ["--loss"] + options
+            try train(volume.training("one\(i)", steps: 10) + options, ranks: 0)
+            try train(
+                volume.training("three\(i)", steps: 10, "--threads", "2") + options.filter { !["--memory", "low"].contains($0) }, ranks: 3)
+            #expect(try state("one\(i)", step: 10) == state("three\(i)", step: 10), "\(options)")
+            let losses = try logged("one\(i)").compactMap { $0["loss"] }
+            #expect(losses.suffix(3).reduce(0, +) < losses.prefix(3).reduce(0, +) && losses.allSatisfy { $0 > 0 }, "\(options): \(losses)")
+            first.insert(losses[0])
+        }
+        #expect(first.count == 5)
+    }
+
     /// The length of a run with a cosine decides bits unless it is said: going on longer is a change.
     @Test func aLongerCosineIsAnotherRun() throws {
         let cosine = ["--learning-rate-schedule", "cosine"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write training.h5: steps of PyTorch's optimizers, for the tests to compare with.
+"""Write training.h5: steps of PyTorch's optimizers and schedules, and its losses, for the tests to compare with.
 
     python3 -m venv .venv && .venv/bin/pip install torch numpy h5py
     .venv/bin/python write_training_fixture.py [--output FOLDER]
@@ -12,6 +12,7 @@ import pathlib
 import h5py
 import numpy
 import torch
+import torch.nn.functional as F
 
 SEED = 20150518
 STEPS, COUNT = 6, 37
@@ -94,6 +95,63 @@ def write_schedules(file):
         file.create_dataset(name, data=numpy.array(rates, dtype=numpy.float64))
 
 
+def balanced(labels, classes):
+    """A weight for each pixel: the inverse frequency of its class in its sample, of mean 1 over the sample's pixels."""
+    weights = torch.zeros(labels.shape, dtype=torch.float64)
+    for sample, label in zip(weights, labels):
+        counts = torch.bincount(label.flatten(), minlength=classes)
+        for c in range(classes):
+            sample[label == c] = label.numel() / ((counts > 0).sum() * max(int(counts[c]), 1)).double()
+    return weights
+
+
+def dice(probabilities, truth):
+    """1 - the mean soft Dice coefficient of the channels, for each sample; smoothed by 1."""
+    both, total = (probabilities * truth).sum((2, 3)), (probabilities + truth).sum((2, 3))
+    return (1 - (2 * both + 1) / (total + 1)).mean(1).mean()
+
+
+def write_losses(file, generator, batch=2, height=5, width=7):
+    for name, channels in (("binary", 1), ("classes", 3)):
+        group = file.create_group(name)
+        classes = max(2, channels)
+        logits = representable(generator.normal(0, 2, (batch, channels, height, width)))
+        labels = torch.from_numpy(generator.choice(classes, (batch, height, width), p=[0.7, 0.3] if classes == 2 else [0.6, 0.3, 0.1]))
+        places = representable(generator.uniform(0, 5, (batch, height, width)))
+        for key, value in (("logits", logits), ("labels", labels), ("weights", places)):
+            store(group, key, value)
+        truth = F.one_hot(labels, classes).permute(0, 3, 1, 2).double()
+        if channels == 1:
+            truth = truth[:, 1:]
+
+        def cross_entropy(z):
+            if channels == 1:
+                return F.binary_cross_entropy_with_logits(z, truth, reduction="none")[:, 0]
+            return F.cross_entropy(z, labels, reduction="none")
+
+        def focal(z):
+            """torchvision's sigmoid_focal_loss with alpha 0.25 and gamma 2; without alpha for several classes."""
+            entropy = cross_entropy(z)
+            alpha = 0.25 * truth[:, 0] + 0.75 * (1 - truth[:, 0]) if channels == 1 else 1
+            return (alpha * (1 - torch.exp(-entropy)) ** 2 * entropy).mean()
+
+        probabilities = torch.sigmoid if channels == 1 else lambda z: torch.softmax(z, 1)
+        plain = "bce" if channels == 1 else "cross-entropy"
+        for key, loss in {
+            plain: lambda z: cross_entropy(z).mean(),
+            f"weighted-{plain}": lambda z: (balanced(labels, classes) * cross_entropy(z)).mean(),
+            "border": lambda z: ((1 + places) * cross_entropy(z)).mean(),
+            "dice": lambda z: dice(probabilities(z), truth),
+            f"{plain}-dice": lambda z: cross_entropy(z).mean() + dice(probabilities(z), truth),
+            "focal": focal,
+        }.items():
+            z = logits.clone().requires_grad_()
+            value = loss(z)
+            value.backward()
+            group.create_dataset(f"{key}/value", data=numpy.array([value.item()]))
+            store(group, f"{key}/gradient", z.grad)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).parent, help="folder to write into")
@@ -104,6 +162,7 @@ def main():
         file.attrs["torch"] = numpy.bytes_(str(torch.__version__))
         write_optimizers(file.create_group("optimizers"), generator)
         write_schedules(file.create_group("schedules"))
+        write_losses(file.create_group("losses"), generator)
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
