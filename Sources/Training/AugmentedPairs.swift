@@ -27,7 +27,7 @@ public struct AugmentedPairs {
             throw TrainingError(.usage, "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices")
         }
         let data = try SliceDataset(
-            images: configuration.images, labels: configuration.labels, slices: 0..<whole.count - configuration.validation,
+            images: configuration.images, labels: configuration.labels, pages: Array(0..<whole.count - configuration.validation),
             normalization: whole.normalization)
         loader = try SampleLoader(dataset: data, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
         stream = SampleStream(slices: data.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
