@@ -133,7 +133,7 @@ import Testing
         try expect(
             volume.training("run", steps: 20, "--config", try file("c.yaml", Array("batchsize: 2\n".utf8))), status: 64, "c.yaml",
             "'batch-size'")
-        try expect(volume.training("run", steps: 20, "--crop", "full", "--depth", "4"), status: 64, "40")
+        try expect(volume.training("run", steps: 20, "--crop", "full", "--depth", "4"), status: 64, "48×40")
     }
 
     @Test func mistypedCommandLines() throws {

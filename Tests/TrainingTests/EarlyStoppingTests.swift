@@ -16,8 +16,11 @@ import Training
     /// The run ends at the validation that is the second in a row without a lower loss, with status 0; best.h5 is that of the lowest. The
     /// same command says so again, and a larger number goes on to the same bits as a run that never stopped.
     @Test func stopsWhenNothingImproves() throws {
-        // So large a rate that the loss soon rises.
-        let options = ["--learning-rate", "0.3", "--validate-every", "2", "--checkpoint-every", "100", "--best-metric", "loss"]
+        // So large a rate that the loss soon rises, and the network has collapsed by then.
+        let options = [
+            "--learning-rate", "0.3", "--on-collapse", "warn", "--validate-every", "2", "--checkpoint-every", "100", "--best-metric",
+            "loss",
+        ]
         let whole = try Program.run(volume.training("whole", steps: 60) + options)
         #expect(whole.status == 0, "\(whole.errors)")
         let losses = try validations("whole").map { $0["validation_loss"]! }
