@@ -17,6 +17,9 @@ package struct TestFault: Sendable, Equatable {
         case hang
         /// The loss of the rank's first sample is not a number (`forward`), or an element of its gradient (`backward`).
         case nan
+
+        /// Whether the process itself suffers it; the others are for whoever asks `Watchdog.isPlanned`.
+        var strikesProcess: Bool { [.kill, .stop, .hang].contains(self) }
     }
 
     package let rank: Int, step: Int, phase: Phase, kind: Kind

@@ -113,7 +113,7 @@ public final class Watchdog: @unchecked Sendable {
 
     /// For tests: brings a fault about that is planned for the phase that this rank is at.
     package func strikeIfDue() {
-        guard let fault, fault.step == currentState.step, fault.phase == currentState.phase else { return }
+        guard let fault, fault.step == currentState.step, fault.phase == currentState.phase, fault.kind.strikesProcess else { return }
         if fault.kind == .stop || fault.kind == .hang {
             // The others are to know what it was at.
             while let heartbeats, heartbeats.lastSent != currentState.word { look() }

@@ -93,8 +93,9 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
     public var validationsSinceBest: Int?
     /// Sum over the steps since the last checkpoint of the mean loss: the score where nothing is held out for validation.
     public var lossSum = 0.0
-    /// Steps whose update was left out because a loss or gradient was not finite: in all, and since the last checkpoint.
-    public var skipped = Skipped()
+    /// Steps whose update was left out because a loss or gradient was not finite; `nil` as long as there was none, and in checkpoints of
+    /// before that was possible.
+    public var skipped: Skipped?
 
     /// Steps without an update.
     public struct Skipped: Codable, Equatable, Sendable {
@@ -108,7 +109,7 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
     }
 
     /// Updates that the optimizer has made.
-    public var updates: Int { step - skipped.total }
+    public var updates: Int { step - (skipped?.total ?? 0) }
 
     /// A score by which networks are compared.
     public struct Best: Codable, Equatable, Sendable {
@@ -125,14 +126,4 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
 
     /// The beginning.
     public init() {}
-
-    /// From a checkpoint; those of before steps could be skipped have none.
-    public init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        step = try fields.decode(Int.self, forKey: .step)
-        position = try fields.decode(Int.self, forKey: .position)
-        best = try fields.decodeIfPresent(Best.self, forKey: .best)
-        lossSum = try fields.decode(Double.self, forKey: .lossSum)
-        skipped = try fields.decodeIfPresent(Skipped.self, forKey: .skipped) ?? Skipped()
-    }
 }

@@ -56,12 +56,14 @@ extension Trainer {
 
     /// Goes on without the update of the step that was just counted. All ranks do the same.
     func skip(because fault: String, _ report: inout ProgressReport, _ total: Int) throws {
-        progress.skipped.total += 1
-        progress.skipped.recent += 1
+        var skipped = progress.skipped ?? TrainingProgress.Skipped()
+        skipped.total += 1
+        skipped.recent += 1
+        progress.skipped = skipped
         skippedInARow += 1
-        if communicator.rank == 0 { logger.warning("\(fault); its update is left out (\(progress.skipped.total) so far)") }
+        if communicator.rank == 0 { logger.warning("\(fault); its update is left out (\(skipped.total) so far)") }
         try log?.append([
-            "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(.nan), "skipped_steps": .count(progress.skipped.total),
+            "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(.nan), "skipped_steps": .count(skipped.total),
         ])
         report.update(progress.step, "epoch \(epoch)  skipped")
         if skippedInARow == NonFinitePolicy.mostInARow {
@@ -73,8 +75,8 @@ extension Trainer {
 
     /// Tells at the end of a run how many of its steps were skipped.
     func tellSkipped() {
-        guard communicator.rank == 0, progress.skipped.total > 0 else { return }
-        logger.warning("\(progress.skipped.total) of \(progress.step) steps were left out because a loss or gradient was not finite")
+        guard communicator.rank == 0, let skipped = progress.skipped else { return }
+        logger.warning("\(skipped.total) of \(progress.step) steps were left out because a loss or gradient was not finite")
     }
 
     /// Says that the network has collapsed, and ends the run unless it is to go on.

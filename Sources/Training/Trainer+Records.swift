@@ -51,10 +51,13 @@ extension Trainer {
     func save(stops: Bool) throws {
         var isBest = false
         if validation == nil && !stops {
-            let count = (progress.step - 1) % configuration.checkpointEvery + 1 - progress.skipped.recent
+            let count = (progress.step - 1) % configuration.checkpointEvery + 1 - (progress.skipped?.recent ?? 0)
             if count > 0 { isBest = self.isBest(-progress.lossSum / Double(count), nil) }
         }
-        if progress.step % configuration.checkpointEvery == 0 { (progress.lossSum, progress.skipped.recent) = (0, 0) }
+        if progress.step % configuration.checkpointEvery == 0 {
+            progress.lossSum = 0
+            progress.skipped?.recent = 0
+        }
         try write(asStep: true, isBest: isBest)
     }
 

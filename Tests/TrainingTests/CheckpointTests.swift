@@ -106,6 +106,19 @@ import Training
         #expect(try refusal(image + [0] + seal).contains("damaged: it should hold"))
     }
 
+    /// Nothing of how far a run has come may be lost, or a resumed run is another one; older checkpoints know less.
+    @Test func progressReadsBack() throws {
+        var progress = TrainingProgress(), skipped = TrainingProgress.Skipped()
+        (skipped.total, skipped.recent) = (5, 2)
+        (progress.step, progress.position, progress.lossSum, progress.validationsSinceBest) = (30, 120, 1.5, 4)
+        progress.best = .init(score: 0.9, metric: "dice", step: 20)
+        progress.skipped = skipped
+        #expect(try JSONDecoder().decode(TrainingProgress.self, from: JSONEncoder().encode(progress)) == progress)
+        #expect(progress.updates == 25)
+        let old = try JSONDecoder().decode(TrainingProgress.self, from: Data(#"{"step":7,"position":28,"lossSum":0.5}"#.utf8))
+        #expect(old.step == 7 && old.position == 28 && old.lossSum == 0.5 && old.updates == 7 && old.best == nil)
+    }
+
     @Test func otherFilesAreNamedForWhatTheyAre() throws {
         #expect(try refusal([]).contains("empty"))
         #expect(

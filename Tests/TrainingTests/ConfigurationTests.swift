@@ -140,6 +140,7 @@ import Training
             ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"), ("best-metric", "dice"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
             ("time-limit", "8h"), ("stall-timeout", "5m"), ("on-nonfinite", "skip"), ("on-collapse", "warn"),
+            ("cache-mib", "512"),
         ]
         let different = [
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),
@@ -150,7 +151,7 @@ import Training
             ("momentum", "0.9"), ("weight-decay", "0.1"), ("clip-norm", "1"), ("weight-averaging", "0.99"),
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
             ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
-            ("reduction", "fast"),
+            ("reduction", "fast"), ("normalization", "slice"),
         ]
         for option in same {
             let changed = try configuration("", [option])

@@ -12,8 +12,9 @@ struct VirtualHostFaultTests {
         try Program.info(volume.checkpoint(output, step: 20)).filter { ["parameters_sha256", "optimizer_sha256"].contains($0.key) }
     }
 
-    func expectResumption(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let resumed = try Program.run(volume.training("run"), ranks: 2)
+    /// On the same hosts: from another one, whether the owner of the run folder's lock is gone is for a person or the batch system to say.
+    func expectResumption(on cluster: VirtualCluster, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let resumed = try Program.run(volume.training("run"), ranks: 2, on: cluster)
         #expect(resumed.status == 0 && resumed.errors.contains("going on from "), "\(resumed.errors)", sourceLocation: sourceLocation)
         #expect(try Program.run(volume.training("undisturbed")).status == 0)
         #expect(try state("run") == state("undisturbed"), sourceLocation: sourceLocation)
@@ -33,7 +34,7 @@ struct VirtualHostFaultTests {
         #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.seconds) s: \(outcome.errors)")
         #expect(outcome.errors.contains("process rank 2 with PID") && outcome.errors.contains("on node"), "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
-        try expectResumption()
+        try expectResumption(on: cluster)
     }
 
     @Test func stopped() throws {
@@ -45,7 +46,7 @@ struct VirtualHostFaultTests {
         let line = outcome.errors.split(separator: "\n").first { $0.hasPrefix("warning: rank 1 (") } ?? ""
         #expect(line.contains("-2), last heard of") && line.contains("at step 12, backward"), "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
-        try expectResumption()
+        try expectResumption(on: cluster)
     }
 
     /// All ranks end by themselves, those that are cut off too. mpirun ends when it notices that a host is out of reach, which takes it
@@ -81,7 +82,7 @@ struct VirtualHostFaultTests {
             try FileManager.default.contentsOfDirectory(atPath: volume.folder / "run/checkpoints").compactMap {
                 $0.hasPrefix("step-") && $0.hasSuffix(".h5") ? Int($0.dropFirst(5).dropLast(3)) : nil
             }.max())
-        let resumed = try Program.run(volume.training("run", steps: last + 2), ranks: 2)
+        let resumed = try Program.run(volume.training("run", steps: last + 2), ranks: 2, on: cluster)
         #expect(resumed.status == 0 && resumed.errors.contains("going on from "), "\(resumed.errors)")
         #expect(try Program.run(volume.training("undisturbed", steps: last + 2)).status == 0)
         func bits(_ output: String) throws -> String? { try Program.info(volume.checkpoint(output, step: last + 2))["parameters_sha256"] }

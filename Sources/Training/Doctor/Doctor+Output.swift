@@ -10,7 +10,7 @@ extension Doctor {
             report.add("output", .ok, "not looked at; --output FOLDER does")
             return
         }
-        let name = ".doctor-\(UUID().uuidString)"
+        let name = String(decoding: try communicator.broadcast(Array(".doctor-\(UUID().uuidString)".utf8), from: 0), as: UTF8.self)
         var found = DoctorReport()
         if communicator.rank == 0 { found = Self.examine(folder: output, probe: name) }
         let encoded = try communicator.broadcast(Array(try JSONEncoder().encode(found)), from: 0)
