@@ -157,11 +157,27 @@ public final class Watchdog: @unchecked Sendable {
     /// Whether one of the others is to be named, or the job to be ended.
     private func judge(_ now: Int, waited: Double, _ heartbeats: Heartbeats) {
         let longest = isAskedToEnd?() == true ? min(limits.end, Self.hurry) : limits.end
-        let isEnd = waited >= longest, limit = isEnd ? longest : limits.warning
-        guard isEnd || waited >= limit && !hasWarned else { return }
+        // Ranks that are at a long phase have until later, for the warning as for the end: one does not make up for the other.
+        if waited >= longest, let standstill = standstill(of: longest, now, heartbeats) {
+            // The others come to the same end; those that are not ended by the speaker, because it cannot reach them, end themselves.
+            if waited >= longest + (standstill.speaker == rank ? 0 : Self.patience) {
+                end("\(standstill.text). The job ends; the same command goes on from the last checkpoint")
+            }
+        } else if waited >= limits.warning, !hasWarned, let standstill = standstill(of: limits.warning, now, heartbeats) {
+            hasWarned = true
+            if standstill.speaker == rank {
+                hasSpoken = true
+                say("\(standstill.text). The job ends after \(Int((limits.end * standstill.allowance).rounded())) s (--stall-timeout)")
+            }
+        }
+    }
+
+    /// Whether nothing will go on by itself, as some rank has made no progress for `limit` seconds, or each waits for another: the lowest of
+    /// the ranks that can tell, and what it says; the longest allowance of those that are late.
+    private func standstill(of limit: Double, _ now: Int, _ heartbeats: Heartbeats) -> (text: String, speaker: Int, allowance: Double)? {
         // What was heard is up to a heartbeat older than this rank's wait.
         let slack = heartbeats.slack
-        var late: [Int] = [], waiting = 1, speaker = rank
+        var late: [Int] = [], waiting = 1, speaker = rank, allowance = 1.0
         for peer in 0..<count where peer != rank {
             let (state, still, silent) = heartbeats.peer(peer, now: now)
             let isLate = still >= limit * state.allowance - slack
@@ -170,27 +186,15 @@ public final class Watchdog: @unchecked Sendable {
                 speaker = min(speaker, peer)
             } else if isLate {
                 late.append(peer)
+                allowance = max(allowance, state.allowance)
             } else {
                 speaker = min(speaker, peer)
             }
         }
-        // When some rank is late, or each waits for another, nothing will go on by itself.
-        guard !late.isEmpty || waiting == count else { return }
-        let seconds = Int(limit.rounded())
+        guard !late.isEmpty || waiting == count else { return nil }
         let subject = late.isEmpty ? "the ranks wait for each other" : "\(list(late, heartbeats, now)) no progress"
-        let place = "rank \(rank) (\(hosts[rank])) waits at \(currentState.text)"
-        if isEnd {
-            // The others come to the same end; those that are not ended by the speaker, because it cannot reach them, end themselves.
-            let patience = speaker == rank ? 0 : Self.patience
-            guard waited >= longest + patience else { return }
-            end("\(subject) for \(seconds) s; \(place). The job ends; the same command goes on from the last checkpoint")
-        } else {
-            hasWarned = true
-            if speaker == rank {
-                hasSpoken = true
-                say("\(subject) for \(seconds) s; \(place). The job ends after \(Int(limits.end.rounded())) s (--stall-timeout)")
-            }
-        }
+        let seconds = Int((limit * allowance).rounded())
+        return ("\(subject) for \(seconds) s; rank \(rank) (\(hosts[rank])) waits at \(currentState.text)", speaker, allowance)
     }
 
     /// `rank 2 (node03), last heard of 16 s ago at step 12, backward, has made`

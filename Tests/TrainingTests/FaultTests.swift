@@ -63,6 +63,19 @@ import Training
         try expectResumption(from: 10)
     }
 
+    /// What may take long has ten times as long, for the warning as for the end.
+    @Test(arguments: [("0:15:checkpoint:stop", "step 15, checkpoint"), ("1:10:validation:stop", "step 10, validation")])
+    func stalledInALongPhase(_ fault: String, place: String) throws {
+        let outcome = try run(fault, "--stall-timeout", "2.5s", limit: 60)
+        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 40, "\(outcome.seconds) s, \(outcome.errors)")
+        let lines = outcome.errors.split(separator: "\n").filter {
+            $0.contains("rank \(fault.prefix(1)) (\(Self.host)), last heard of") && $0.contains(place)
+        }
+        #expect(lines.contains { $0.hasPrefix("warning: ") && $0.contains("after 25 s (--stall-timeout)") }, "\(outcome.errors)")
+        #expect(lines.contains { $0.hasPrefix("rank ") && $0.contains("no progress for 25 s") }, "\(outcome.errors)")
+        try expectResumption(from: fault.hasPrefix("0") ? 10 : 5)
+    }
+
     /// What is only slow goes on, and the bits are those of every run.
     @Test func stoppedAndContinued() throws {
         let errors = Pipe(),
@@ -136,7 +149,7 @@ import Training
         try handle.close()
         let outcome = try mixed(other, volume.training("mixed"))
         #expect(outcome.status == 76 && outcome.seconds < 10, "\(outcome.errors)")
-        #expect(outcome.count("program is \(programVersion), build ") == 1 && outcome.count(" on rank 1") == 1, "\(outcome.errors)")
+        #expect(outcome.count("program is \(programVersion), build ") == 1 && outcome.count(" on rank 1. Start all") == 1, "\(outcome.errors)")
     }
 
     /// The system refuses rank 0 to write more than 64 KiB to a file: half way through the first checkpoint.

@@ -55,10 +55,12 @@ struct VirtualHostFaultTests {
         let cluster = try VirtualCluster(hosts: 3, rate: "1gbit")
         let errors = Pipe(), keepalive = ["time": "2", "intvl": "1", "probes": "2"].map { ("OMPI_MCA_oob_tcp_keepalive_\($0)", $1) }
         let process = try Program.start(
-            volume.training("run", steps: 1_000_000) + ["--stall-timeout", "6s"], ranks: 3, on: cluster, errors: errors, output: Pipe(),
+            // The link is to go down in a step: checkpoints and validation, which may take longer, are far from each other.
+            volume.training("run", steps: 1_000_000) + ["--stall-timeout", "6s", "--checkpoint-every", "300", "--validate-every", "100000"],
+            ranks: 3, on: cluster, errors: errors, output: Pipe(),
             environment: launcherNotices ? Dictionary(uniqueKeysWithValues: keepalive) : [:])
         let reader = Program.Reader(errors), log = volume.folder / "run/log.jsonl"
-        while process.isRunning, (try? String(contentsOfFile: log, encoding: .utf8))?.contains("\"step\":12,") != true { usleep(20_000) }
+        while process.isRunning, (try? String(contentsOfFile: log, encoding: .utf8))?.contains("\"step\":312,") != true { usleep(20_000) }
         let began = ContinuousClock.now
         func elapsed() -> Double { (ContinuousClock.now - began) / .seconds(1) }
         try cluster.setLink(ofHost: 3, isUp: false)
