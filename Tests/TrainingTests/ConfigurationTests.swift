@@ -151,6 +151,7 @@ import Training
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
             ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
             ("reduction", "fast"),
+            ("decoder", "transpose"), ("norm", "group"),
         ]
         for option in same {
             let changed = try configuration("", [option])
