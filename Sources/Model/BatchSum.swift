@@ -12,13 +12,17 @@ public protocol StatisticsReducer: AnyObject {
 public final class BatchSum: @unchecked Sendable {
     private let blocks: [Range<Int>]
     private let split: @Sendable (Range<Int>) -> Int
+    private let localBatch: Int
     /// What adds up the blocks of all networks; nil: the local batch is the global one.
     var reducer: (any StatisticsReducer)?
 
-    init(blocks: [Range<Int>], split: @escaping @Sendable (Range<Int>) -> Int) { (self.blocks, self.split) = (blocks, split) }
+    init(blocks: [Range<Int>], split: @escaping @Sendable (Range<Int>) -> Int) {
+        (self.blocks, self.split) = (blocks, split)
+        localBatch = blocks.map(\.count).reduce(0, +)
+    }
 
     /// Samples of the global batch.
-    public var batch: Int { reducer?.batch ?? blocks.map(\.count).reduce(0, +) }
+    public var batch: Int { reducer?.batch ?? localBatch }
 
     /// Makes the first `count` of `values` (`count` for each local sample) the sums over the global batch; the others are lost.
     public func sum(_ values: UnsafeMutablePointer<Double>, count: Int) {

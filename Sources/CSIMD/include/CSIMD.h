@@ -256,9 +256,9 @@ typedef struct {
   csimd_task transposedWeights, transposed, transposedGradientTransform, transposedGradientProduct;
   csimd_task transposedInputWeights, transposedInput;
   csimd_task gatheredWeights, gathered, gatheredGradientTransform, gatheredGradientProduct;
-  csimd_task pooling, poolingGradient, dropout, adam, momentum, average, copy, add, checksum, squareSum, truncatedNormal;
-  csimd_task fusedMultiplyAddPeak;
   csimd_task moments, gradientMoments, normalize, normalizeGradient;
   csimd_task sum, gate, gateGradient, crop, cropGradient;
+  csimd_task pooling, poolingGradient, dropout, adam, momentum, average, copy, add, checksum, squareSum, truncatedNormal;
+  csimd_task fusedMultiplyAddPeak;
   ptrdiff_t tileMultiple;        // tile groups that are multiples of this waste nothing
 } csimd_kernels;

@@ -23,7 +23,7 @@ let graph = try ownArchitecture(Node(input: NodeShape(channels: training.channel
 let network = Network(graph, purpose: .training(batch: batch), device: Device(threads: 2))
 print(network.table)
 network.initializeParameters(seed: 1)
-let adam = Adam(count: network.arenaCount, learningRate: 3e-3)
+let adam = Adam(count: network.trainableCount, learningRate: 3e-3)
 let image = UnsafeMutableBufferPointer<Float>.allocate(capacity: training.channels * side * side)
 for step in 0..<100 {
     for sample in 0..<batch {
