@@ -246,6 +246,3 @@ extension [String] {
     /// Each element once, where it is first.
     fileprivate var uniqued: [String] { reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 }
-
-/// The smallest multiple of `multiple` that is not below `value`.
-func roundedUp(_ value: Int, to multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

@@ -54,7 +54,8 @@ import Testing
 
     @Test func contradictionsAreRefused() throws {
         for (options, text) in [
-            (["--norm", "batch", "--memory", "low"], "--memory low"), (["--norm", "batch", "--accumulate", "2"], "--accumulate 2"), (["--architecture", "unet-keras", "--norm", "group"], "unet-keras"),
+            (["--norm", "batch", "--memory", "low"], "--memory low"), (["--norm", "batch", "--accumulate", "2"], "--accumulate 2"),
+            (["--architecture", "unet-keras", "--norm", "group"], "unet-keras"),
             (["--architecture", "unet-keras", "--decoder", "transpose"], "unet-keras"), (["--norm", "layer"], "none or group"),
             (["--decoder", "deconvolve"], "upsample or transpose"),
         ] {
