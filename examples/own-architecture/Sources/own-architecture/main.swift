@@ -45,7 +45,7 @@ let inference = Network(whole, purpose: .inference(batch: 1), device: network.de
 let probabilities = UnsafeMutableBufferPointer<Float>.allocate(capacity: side * side)
 let shape = VolumeShape(pages: test.count, height: side, width: side)
 let writer = try makeVolumeWriter(path: "\(folder)/prediction.tif", shape: shape, pixelType: .float32)
-var scores = SegmentationScores()
+var scores = PixelScores()
 for page in 0..<test.count {
     try test.readImage(page, into: image)
     inference.setInput(sample: 0, image.baseAddress!)
