@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .executable(name: "unet-mpi", targets: ["unet-mpi"]),
         .library(name: "Model", targets: ["Model"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Imaging", targets: ["Imaging"]),
         .library(name: "DataParallel", targets: ["DataParallel"]),
     ],
@@ -71,6 +72,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // The source of the package in examples/own-architecture, so that every build and test of ours meets it.
+        .executableTarget(
+            name: "own-architecture-example", dependencies: ["Model", "Kernels", "Imaging"],
+            path: "examples/own-architecture/Sources/own-architecture", swiftSettings: strict),
+
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
@@ -93,6 +99,8 @@ let package = Package(
                 "Benchmarks", "CSIMD", "DataParallel", "Kernels", "KernelsBaseline", "Model", "Training", "unet-mpi", "TestSupport",
             ],
             swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "own-architecture-example", "TestSupport"],
+            swiftSettings: strict),
     ]
 )

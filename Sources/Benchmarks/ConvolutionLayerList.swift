@@ -8,7 +8,7 @@ public struct ConvolutionLayerList: Sendable {
     /// How a convolution is written, for help and messages.
     public static let notation = """
         INPUTxOUTPUT@SIZE: channels of the input and the output, and the output's size in pixels, a side or HEIGHTxWIDTH. The kernel is 3x3 \
-        unless /kN follows (NxN) or /up (a 2x2 kernel on the input enlarged by 2, as on the way up of a U-Net).
+        unless /kN follows (NxN), /up (a 2x2 kernel on the input enlarged by 2, as on the way up of a U-Net) or /transposed (2x2, stride 2).
         """
 
     /// The layers that `text` names, separated by commas.
@@ -29,16 +29,16 @@ public struct ConvolutionLayerList: Sendable {
         guard let sides = numbers(tail[0], in: 1...16384), sides.count <= 2 else { throw refuse("expected a size from 1 to 16384") }
         var height = sides[0], width = sides[sides.count - 1]
         var layer: any ConvolutionLayer = Conv2D(channels[1], kernelSize: 3)
-        if tail.count > 2 { throw refuse("at most one of /kN and /up can follow") }
+        if tail.count > 2 { throw refuse("at most one of /kN, /up and /transposed can follow") }
         if let suffix = tail.dropFirst().first {
-            if suffix == "up" {
-                guard height % 2 == 0 && width % 2 == 0 else { throw refuse("the output of /up has an even height and width") }
+            if suffix == "up" || suffix == "transposed" {
+                guard height % 2 == 0 && width % 2 == 0 else { throw refuse("the output of /\(suffix) has an even height and width") }
                 (height, width) = (height / 2, width / 2)
-                layer = UpsamplingConv2D(channels[1])
+                layer = suffix == "up" ? UpsamplingConv2D(channels[1]) : TransposedConv2D(channels[1])
             } else if suffix.first == "k", let size = numbers(String(suffix.dropFirst()), in: 1...31)?.first {
                 layer = Conv2D(channels[1], kernelSize: size)
             } else {
-                throw refuse("/\(suffix) is neither /up nor /kN with N from 1 to 31")
+                throw refuse("/\(suffix) is none of /up, /transposed and /kN with N from 1 to 31")
             }
         }
         return try layer(Node(input: NodeShape(channels: channels[0], height: height, width: width)))

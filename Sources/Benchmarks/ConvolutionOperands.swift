@@ -22,9 +22,16 @@ package struct BenchmarkedConvolution {
     }
 
     var batch: Int { convolution.input.batch }
-    /// `3x3`, `1x1`, or `2x2 up` after enlarging by 2.
+    /// `3x3`, `1x1`, `2x2 up` after enlarging by 2, `2x2 transposed`, or `3x3 valid` without padding.
     var kernel: String {
-        "\(convolution.kernelHeight)x\(convolution.kernelWidth)" + (convolution.output.height > convolution.input.height ? " up" : "")
+        let suffix =
+            switch convolution.kind {
+            case .same: ""
+            case .valid: " valid"
+            case .upsampling: " up"
+            case .transposed: " transposed"
+            }
+        return "\(convolution.kernelHeight)x\(convolution.kernelWidth)" + suffix
     }
     /// Operations of the direct form, 10⁹, of one pass over the batch.
     var gigaflop: Double { 2 * Double(layer.directMultiplyAdds * batch) / 1e9 }

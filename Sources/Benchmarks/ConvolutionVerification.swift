@@ -17,7 +17,7 @@ package struct ConvolutionVerification {
         self.operands = operands
         subject = operands.subject
         weightLanes = (subject.layer.inputs[0].layout, subject.layer.output.layout)
-        scale = subject.convolution.output.height / subject.convolution.input.height
+        scale = subject.convolution.kind.enlarges ? 2 : 1
     }
 
     /// The largest error of the output, over its largest magnitude.
@@ -44,7 +44,9 @@ package struct ConvolutionVerification {
                 for enlargedColumn in p.column * scale..<(p.column + 1) * scale {
                     for tap in 0..<taps {
                         let row = enlargedRow - offset(tap).row, column = enlargedColumn - offset(tap).column
-                        guard (0..<output.shape.height).contains(row), (0..<output.shape.width).contains(column) else { continue }
+                        guard (0..<output.shape.height).contains(row), (0..<output.shape.width).contains(column),
+                            reaches(tap, row, column)
+                        else { continue }
                         for k in weightLanes.output.lanes {
                             sum += Double(weight(p.lane, k, tap)) * Double(value(output, p.sample, k, row, column))
                         }
@@ -65,8 +67,9 @@ package struct ConvolutionVerification {
         let weights = try worst("weight gradient", places) { p in
             var sum = 0.0
             let offset = offset(p.tap)
-            for row in 0..<shape.height where (0..<shape.height).contains(row + offset.row) {
-                for column in 0..<shape.width where (0..<shape.width).contains(column + offset.column) {
+            for row in 0..<shape.height where (0..<enlargedHeight).contains(row + offset.row) {
+                for column in 0..<shape.width
+                where (0..<enlargedWidth).contains(column + offset.column) && reaches(p.tap, row, column) {
                     sum +=
                         Double(value(operands.outputGradient, sample, p.output, row, column))
                         * Double(value(operands.input, sample, p.input, (row + offset.row) / scale, (column + offset.column) / scale))
@@ -133,17 +136,27 @@ package struct ConvolutionVerification {
 
     private var taps: Int { subject.convolution.kernelHeight * subject.convolution.kernelWidth }
 
-    /// Where a tap lies, seen from the output's pixel: the smaller half of the zeros is above and to the left.
+    private var kind: Convolution.Kind { subject.convolution.kind }
+    private var enlargedHeight: Int { subject.convolution.input.height * scale }
+    private var enlargedWidth: Int { subject.convolution.input.width * scale }
+
+    /// Where a tap lies in the (enlarged) input, seen from the output's pixel: the smaller half of the zeros is above and to the left.
     private func offset(_ tap: Int) -> (row: Int, column: Int) {
         let height = subject.convolution.kernelHeight, width = subject.convolution.kernelWidth
-        return (tap / width - (height - 1) / 2, tap % width - (width - 1) / 2)
+        switch kind {
+        case .same, .upsampling: return (tap / width - (height - 1) / 2, tap % width - (width - 1) / 2)
+        case .valid: return (tap / width, tap % width)
+        case .transposed: return (0, 0)
+        }
     }
 
+    /// Whether a tap has a part in an output: one of four has in a transposed convolution.
+    private func reaches(_ tap: Int, _ row: Int, _ column: Int) -> Bool { kind != .transposed || tap == row % 2 * 2 + column % 2 }
+
     private func forEachTap(row: Int, column: Int, _ body: (_ tap: Int, _ row: Int, _ column: Int) -> Void) {
-        let shape = operands.output.shape
-        for tap in 0..<taps {
+        for tap in 0..<taps where reaches(tap, row, column) {
             let place = (row: row + offset(tap).row, column: column + offset(tap).column)
-            if (0..<shape.height).contains(place.row) && (0..<shape.width).contains(place.column) { body(tap, place.row, place.column) }
+            if (0..<enlargedHeight).contains(place.row) && (0..<enlargedWidth).contains(place.column) { body(tap, place.row, place.column) }
         }
     }
 

@@ -65,15 +65,8 @@ package struct NetworkVerification {
 
     /// The graph for the smallest square image that it can be built for.
     private static func smallestGraph(_ configuration: TrainingConfiguration) throws -> Node {
-        var side = 1
-        while true {
-            do {
-                return try Network.graph(configuration, channels: 1, height: side, width: side)
-            } catch {
-                if side >= 1 << 10 { throw error }
-                side *= 2
-            }
-        }
+        let side = try configuration.inputSize.smallest
+        return try Network.graph(configuration, channels: 1, height: side, width: side)
     }
 
     static func relativeError(_ values: [Float], _ reference: [Double]) -> Double {
@@ -108,9 +101,10 @@ package struct NetworkVerification {
         /// Weights with the variance that a training starts with, and positive biases, so that every path carries a signal.
         private func draw(seed: UInt64) {
             parameters = network.parameters.enumerated().map { ordinal, parameter in
-                let inputs = parameter.shape.dropFirst().reduce(1, *), isBias = parameter.shape.count == 1
-                // Uniform in ±a has the variance a² / 3.
-                let scale = isBias ? 0.1 : (6 / Float(inputs)).squareRoot(), shift: Float = isBias ? 0.1 : 0
+                let inputs = parameter.shape.dropFirst().reduce(1, *), isOfChannels = parameter.shape.count == 1
+                // Uniform in ±a has the variance a² / 3. What starts at one (scales, variances) stays near it.
+                let scale = isOfChannels ? 0.1 : (6 / Float(inputs)).squareRoot()
+                let shift: Float = parameter.initializer == .ones ? 1 : (isOfChannels ? 0.1 : 0)
                 let values = benchmarkNumbers(parameter.count, seed: seed &* 1000 &+ UInt64(ordinal)).map { scale * $0 + shift }
                 parameter.setValues(values, in: network.parameterMemory.pointer)
                 return values.map(Double.init)
@@ -156,13 +150,19 @@ package struct NetworkVerification {
             func gradient(_ p: Int) -> [Float] { network.parameters[p].values(in: network.gradientValues.baseAddress!) }
             func norm<T: BinaryFloatingPoint>(_ values: [T]) -> Double { values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
 
+            // Running statistics have no gradient, though the loss depends on them.
+            func still(_ p: Int) -> [Float]? {
+                network.parameters[p].isTrainable ? nil : [Float](repeating: 0, count: parameters[p].count)
+            }
             func along(_ p: Int) -> [Float] {
+                if let still = still(p) { return still }
                 let gradient = gradient(p), length = norm(gradient)
                 guard length > 0 else { return gradient }
                 let scale = Float(norm(parameters[p]) / length)
                 return gradient.map { $0 * scale }
             }
             func random(_ p: Int) -> [Float] {
+                if let still = still(p) { return still }
                 let size = Float(norm(parameters[p]) / Double(parameters[p].count).squareRoot())
                 return benchmarkNumbers(parameters[p].count, seed: 1000 + UInt64(p)).map { $0 < 0 ? -size : size }
             }

@@ -9,25 +9,32 @@ public struct SampleLoader: Sendable {
     public let augmentation: AugmentationConfiguration
     /// Size of the samples in pixels.
     public let sampleHeight, sampleWidth: Int
+    /// Pixels at each side of a sample that may lie outside the slice: a network without padding shows nothing of them.
+    public let margin: Int
     /// Seed of the augmentation.
     public let seed: UInt64
 
     /// A loader of samples of the size of `crop`; the dataset has labels.
     /// - Throws: `AugmentationError` if the augmentation makes no sense; `ImagingError` if the slices are smaller than the crop.
-    public init(dataset: SliceDataset, augmentation: AugmentationConfiguration, crop: Crop, seed: UInt64) throws {
+    public init(
+        dataset: SliceDataset, augmentation: AugmentationConfiguration, crop: Crop, margin: Int = 0, seed: UInt64
+    ) throws {
         precondition(dataset.labels != nil, "SampleLoader: \(dataset.images.path) was opened without labels")
         try augmentation.validate()
         (sampleHeight, sampleWidth) = crop.size(height: dataset.height, width: dataset.width)
-        guard (1...dataset.height).contains(sampleHeight), (1...dataset.width).contains(sampleWidth) else {
+        guard (2 * margin + 1...dataset.height + 2 * margin).contains(sampleHeight),
+            (2 * margin + 1...dataset.width + 2 * margin).contains(sampleWidth)
+        else {
             throw ImagingError(
                 .usage, dataset.images.path,
                 """
                 the crop of \(sampleWidth)×\(sampleHeight) pixels (width × height) does not fit into the slices of \
-                \(dataset.width)×\(dataset.height); choose a crop of at most \(min(dataset.height, dataset.width)), or full
+                \(dataset.width)×\(dataset.height); choose a crop of at most \(min(dataset.height, dataset.width) + 2 * margin), or full
                 """)
         }
         self.dataset = dataset
         self.augmentation = augmentation
+        self.margin = margin
         self.seed = seed
     }
 
@@ -38,7 +45,7 @@ public struct SampleLoader: Sendable {
     /// - Throws: `ImagingError` if the slice or its label cannot be read.
     public func load(_ sample: Sample, image: UnsafeMutableBufferPointer<Float>, label: UnsafeMutableBufferPointer<Float>) throws {
         let map = augmentation.drawMap(
-            seed: seed, position: sample.position, height: sampleHeight, width: sampleWidth, sliceHeight: dataset.height,
+            seed: seed, position: sample.position, height: sampleHeight, width: sampleWidth, margin: margin, sliceHeight: dataset.height,
             sliceWidth: dataset.width)
         try dataset.withImage(sample.slice) { sliceImage in
             try dataset.withLabel(sample.slice) { sliceLabel in

@@ -8,6 +8,8 @@ public enum ConvolutionAlgorithm: String, Sendable {
     case winograd6
     /// Nearest-neighbour upsampling by 2 and a 2 × 2 convolution in one, with a quarter of the products.
     case upsampled
+    /// Transposed 2 × 2 with stride 2: four matrix products over pixels.
+    case transposed
     /// 1 × 1: a matrix product over pixels.
     case pointwise
     /// Few input channels: the taps are gathered into vectors, then a matrix product over pixels.
@@ -16,11 +18,28 @@ public enum ConvolutionAlgorithm: String, Sendable {
     case general
 }
 
-/// A planned convolution: stride 1, "same" padding with the smaller half of the zeros above and to the left, bias.
+/// A planned convolution with stride 1, or one that enlarges the image by 2; with or without bias.
 ///
 /// Weights lie as `[output block][input block][kernel row · kernel column][16 input channels][16 output channels]`.
 /// Everything here works for any height and width. The naive version of each operation is in `Reference`.
 public struct Convolution: Sendable {
+    /// How the output lies on the input.
+    public enum Kind: String, Sendable {
+        /// Stride 1 and "same" padding: as large as the input, the smaller half of the zeros above and to the left.
+        case same
+        /// Stride 1 and no padding: smaller than the input by the kernel's size less one.
+        case valid
+        /// The input is enlarged by 2 (nearest neighbour) and convolved with a 2 × 2 kernel and "same" padding.
+        case upsampling
+        /// Transposed 2 × 2 convolution with stride 2: y(2i + a, 2j + b) = Σ w(a, b) x(i, j).
+        case transposed
+
+        /// Whether the output is twice as large as the input.
+        public var enlarges: Bool { self == .upsampling || self == .transposed }
+    }
+
+    /// How the output lies on the input.
+    public let kind: Kind
     /// How it is computed.
     public let algorithm: ConvolutionAlgorithm
     /// Shape of the input.
@@ -34,176 +53,65 @@ public struct Convolution: Sendable {
     /// Columns of the kernel.
     public let kernelWidth: Int
 
-    /// Plans a convolution of `input`. With `upsampling`, the input is first enlarged by 2 in both directions (nearest
-    /// neighbour) and the kernel must be 2 × 2. `algorithm` overrides the rule; it must fit the kernel.
+    /// Plans a convolution of `input`. `algorithm` overrides the rule; it must fit the kernel.
     public init(
-        input: Shape, inputChannels: Int, outputBlocks: Int, kernelHeight: Int, kernelWidth: Int, upsampling: Bool = false,
+        input: Shape, inputChannels: Int, outputBlocks: Int, kernelHeight: Int, kernelWidth: Int, kind: Kind = .same,
         algorithm: ConvolutionAlgorithm? = nil
     ) {
         precondition(inputChannels <= input.blocks * 16, "Convolution: \(inputChannels) channels in \(input)")
+        let (height, width) =
+            switch kind {
+            case .same: (input.height, input.width)
+            case .valid: (input.height - kernelHeight + 1, input.width - kernelWidth + 1)
+            case .upsampling, .transposed: (2 * input.height, 2 * input.width)
+            }
+        precondition(height > 0 && width > 0, "Convolution: \(kernelHeight) × \(kernelWidth) without padding of \(input)")
+        output = Shape(batch: input.batch, blocks: outputBlocks, height: height, width: width)
         let chosen =
             algorithm
             ?? Convolution.algorithm(
-                inputChannels: input.blocks == 1 ? inputChannels : input.blocks * 16, height: input.height, width: input.width,
-                kernelHeight: kernelHeight, kernelWidth: kernelWidth, upsampling: upsampling)
+                inputChannels: input.blocks == 1 ? inputChannels : input.blocks * 16, height: height, width: width,
+                kernelHeight: kernelHeight, kernelWidth: kernelWidth, kind: kind)
         let fits =
             switch chosen {
-            case .winograd4, .winograd6: kernelHeight == 3 && kernelWidth == 3
-            case .upsampled: kernelHeight == 2 && kernelWidth == 2
-            case .pointwise: kernelHeight == 1 && kernelWidth == 1
-            case .gathered: input.blocks == 1 && inputChannels * kernelHeight * kernelWidth <= 64
-            case .general: true
+            case .winograd4, .winograd6: kernelHeight == 3 && kernelWidth == 3 && !kind.enlarges
+            case .upsampled: kernelHeight == 2 && kernelWidth == 2 && kind == .upsampling
+            case .transposed: kernelHeight == 2 && kernelWidth == 2 && kind == .transposed
+            case .pointwise: kernelHeight == 1 && kernelWidth == 1 && !kind.enlarges
+            case .gathered: input.blocks == 1 && inputChannels * kernelHeight * kernelWidth <= 64 && !kind.enlarges
+            case .general: kind != .transposed
             }
-        precondition(
-            fits && (upsampling ? chosen == .upsampled || chosen == .general : chosen != .upsampled),
-            "Convolution: \(kernelHeight) × \(kernelWidth) of \(inputChannels) channels, upsampling \(upsampling), by \(chosen)")
+        precondition(fits, "Convolution: \(kind), \(kernelHeight) × \(kernelWidth) of \(inputChannels) channels, by \(chosen)")
+        self.kind = kind
         self.algorithm = chosen
         self.input = input
         self.inputChannels = inputChannels
         self.kernelHeight = kernelHeight
         self.kernelWidth = kernelWidth
-        let scale = upsampling ? 2 : 1
-        output = Shape(batch: input.batch, blocks: outputBlocks, height: input.height * scale, width: input.width * scale)
     }
 
-    /// The rule: 1 × 1 by `pointwise`; at most three channels (and at most 64 taps in all) by `gathered`; 3 × 3 by `winograd4` or
-    /// `winograd6`; what follows an upsampling by `upsampled`; other kernel sizes by `general`.
+    /// The rule: what enlarges by `upsampled` or `transposed`; 1 × 1 by `pointwise`; at most three channels (and at most 64 taps in all)
+    /// by `gathered`; 3 × 3 by `winograd4` or `winograd6`; other kernel sizes by `general`. Height and width are the output's.
     public static func algorithm(
-        inputChannels: Int, height: Int, width: Int, kernelHeight: Int, kernelWidth: Int, upsampling: Bool
+        inputChannels: Int, height: Int, width: Int, kernelHeight: Int, kernelWidth: Int, kind: Kind
     ) -> ConvolutionAlgorithm {
-        if upsampling { return .upsampled }
+        if kind.enlarges { return kind == .upsampling ? .upsampled : .transposed }
         if kernelHeight == 1 && kernelWidth == 1 { return .pointwise }
         if inputChannels <= 3 && inputChannels * kernelHeight * kernelWidth <= 64 { return .gathered }
         return kernelHeight == 3 && kernelWidth == 3 ? winograd(height: height, width: width) : .general
     }
 
-    /// F(6×6) where it saves at least a tenth of F(4×4)'s products on an image of this size, tiles that hang over the border counted.
-    private static func winograd(height: Int, width: Int) -> ConvolutionAlgorithm {
-        func products(_ scheme: TileScheme) -> Int { scheme.tiles(height: height, width: width) * scheme.frequencies }
-        return products(.winograd6) * 10 <= products(.winograd4) * 9 ? .winograd6 : .winograd4
-    }
-
     /// Floats of the weights.
     public var weightCount: Int { output.blocks * input.blocks * kernelHeight * kernelWidth * 256 }
 
+    /// Products of one pair of channels that make one output of the direct convolution.
+    public var tapsPerOutput: Int { kind == .transposed ? 1 : kernelHeight * kernelWidth }
+
     /// Multiply-adds of the direct convolution of the whole batch, counted with the stored (padded) channels.
-    public var multiplyAdds: Int {
-        output.batch * output.pixels * kernelHeight * kernelWidth * input.blocks * output.blocks * 256
-    }
+    public var multiplyAdds: Int { output.batch * output.pixels * tapsPerOutput * input.blocks * output.blocks * 256 }
 
-    // MARK: The tiled schemes
-
-    /// Products for each tile and pair of channels, and the edge of a tile, of one of the schemes in the kernels.
-    private struct TileScheme {
-        var frequencies, edge: Int
-        static let winograd4 = TileScheme(frequencies: 36, edge: 4), winograd6 = TileScheme(frequencies: 64, edge: 6)
-        static let upsampled = TileScheme(frequencies: 4, edge: 1), pixels = TileScheme(frequencies: 1, edge: 1)
-
-        init(frequencies: Int, edge: Int) {
-            self.frequencies = frequencies
-            self.edge = edge
-        }
-
-        init(_ algorithm: ConvolutionAlgorithm) {
-            switch algorithm {
-            case .winograd4: self = .winograd4
-            case .winograd6: self = .winograd6
-            case .upsampled: self = .upsampled
-            case .pointwise, .gathered, .general: self = .pixels
-            }
-        }
-
-        var isWinograd: Bool { edge > 1 }
-        /// Tiles of one image.
-        func tiles(height: Int, width: Int) -> Int { (height + edge - 1) / edge * ((width + edge - 1) / edge) }
-    }
-
-    private var scheme: TileScheme { TileScheme(algorithm) }
-    /// The input gradient of a gathered 3 × 3 convolution is Winograd's; that of other gathered kernels is the general one.
-    private var inputGradientAlgorithm: ConvolutionAlgorithm {
-        if algorithm != .gathered { return algorithm }
-        return kernelHeight == 3 && kernelWidth == 3 ? Convolution.winograd(height: input.height, width: input.width) : .general
-    }
-    /// Input blocks that the product sees.
-    private var productBlocks: Int {
-        algorithm == .gathered ? (inputChannels * kernelHeight * kernelWidth + 15) / 16 : input.blocks
-    }
-
-    /// One direction of the tiled product: how tiles are grouped and where scratch memory goes.
-    private struct Tiling {
-        var tiles, group, groups, outputParts: Int
-        /// Whether the weights are transformed once and kept, and whether the input is: floats of either, or 0.
-        var weightCount, inputCount: Int
-        var threadCount: Int
-        func scratchCount(threads: Int) -> Int { weightCount + inputCount + threads * threadCount }
-    }
-
-    /// How the forward pass (or the input gradient, with the roles of the channels exchanged) is cut into tasks.
-    /// Each output's chain of operations does not depend on it.
-    private func tiling(_ scheme: TileScheme, inputs: Int, outputs: Int, summed: Bool, threads: Int, multiple: Int) -> Tiling {
-        let tiles = input.batch * scheme.tiles(height: input.height, width: input.width), frequencies = scheme.frequencies
-        // Winograd's transformed weights are large. Where all tiles fit in one group, or the weights are more than the tiles, each block
-        // of them is made when it is needed, multiplied with as many tiles as possible and forgotten; it never leaves the cache.
-        let fuses = scheme.isWinograd && (tiles <= 256 || inputs * outputs > 512)
-        let wanted = fuses ? 256 : (scheme.isWinograd ? (scheme.edge == 6 ? 24 : 48) : 192)
-        let group = min((wanted + multiple - 1) / multiple * multiple, tiles)
-        let groups = (tiles + group - 1) / group
-        // The threads share one transformed input where there is one group: else each would transform it for its outputs.
-        let sharesInput = fuses && groups == 1
-        let parts = threads == 1 ? 1 : min(outputs, max(1, ((sharesInput ? 4 : 2) * threads + groups - 1) / groups))
-        let inputCount = frequencies * (inputs * group + 1) * 16
-        let vectors =
-            256 + (group * 24 + 63) / 64 + (summed ? 1 : frequencies) * (group * 4 + 1)
-            + (fuses ? frequencies * (min(4, inputs) * 64 + 1) : 0) + 64
-        return Tiling(
-            tiles: tiles, group: group, groups: groups, outputParts: parts,
-            weightCount: fuses ? 0 : frequencies * inputs * outputs * 256, inputCount: sharesInput ? inputCount + 1024 : 0,
-            threadCount: vectors * 16 + (sharesInput ? 0 : inputCount))
-    }
-
-    /// Groups of the weight gradient's tiles: a partition that depends on the shape alone, since it orders the sum.
-    private var gradientGroup: Int {
-        let tiles = scheme.tiles(height: input.height, width: input.width)
-        if !scheme.isWinograd { return min(192, tiles) }
-        return min(input.blocks * output.blocks <= 256 ? 64 : 256, tiles)
-    }
-    private static let gradientChunk = 4
-
-    /// Floats of scratch memory that any of the three operations needs on `device`.
-    public func scratchCount(on device: Device) -> Int {
-        if algorithm == .general { return generalScratchCount(threads: device.threads.count) }
-        let threads = device.threads.count, multiple = device.kernels.tileMultiple
-        let forward = tiling(
-            scheme, inputs: productBlocks, outputs: output.blocks, summed: false, threads: threads, multiple: multiple)
-        let backward =
-            inputGradientAlgorithm == .general
-            ? generalScratchCount(threads: threads)
-            : tiling(
-                TileScheme(inputGradientAlgorithm), inputs: output.blocks, outputs: input.blocks, summed: algorithm == .upsampled,
-                threads: threads, multiple: multiple
-            ).scratchCount(threads: threads)
-        return max(forward.scratchCount(threads: threads), backward, gradientScratch.total(threads: threads))
-    }
-
-    private var gradientScratch: GradientScratch {
-        GradientScratch(
-            frequencies: scheme.frequencies, inputs: productBlocks, outputs: output.blocks, group: gradientGroup,
-            tiles: scheme.tiles(height: input.height, width: input.width),
-            chunk: min(Convolution.gradientChunk, productBlocks))
-    }
-
-    /// Offsets of the weight gradient's scratch memory, in floats.
-    private struct GradientScratch {
-        let input, gradient, products, thread: Int
-        init(frequencies: Int, inputs: Int, outputs: Int, group: Int, tiles: Int, chunk: Int) {
-            input = frequencies * (inputs * group + 1) * 16 + 1024
-            gradient = frequencies * outputs * (group + 1) * 16 + 1024
-            let chunks = (inputs + chunk - 1) / chunk
-            products = tiles > group ? frequencies * outputs * chunks * (chunk * 16 + 1) * 16 + 1024 : 0
-            thread = (256 + (group * 24 + 63) / 64 + (tiles > group ? 0 : frequencies * (chunk * 64 + 1)) + 64) * 16
-        }
-        func total(threads: Int) -> Int { input + gradient + products + threads * thread }
-    }
+    /// Zeros above and to the left of the input.
+    var padding: (top: Int, left: Int) { kind == .valid ? (0, 0) : ((kernelHeight - 1) / 2, (kernelWidth - 1) / 2) }
 
     private func check(_ what: StaticString, _ tensor: Tensor, _ shape: Shape) {
         precondition(tensor.shape == shape, "Convolution: \(what) is \(tensor.shape), planned was \(shape)")
@@ -213,10 +121,10 @@ public struct Convolution: Sendable {
     ///
     /// - Parameters:
     ///   - weights: `weightCount` floats in the layout above.
-    ///   - bias: `output.blocks` · 16 floats.
+    ///   - bias: `output.blocks` · 16 floats; nil for none.
     ///   - scratch: `scratchCount(on:)` floats.
     public func forward(
-        on device: Device, input: Tensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, output: Tensor, relu: Bool,
+        on device: Device, input: Tensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, output: Tensor, relu: Bool,
         scratch: UnsafeMutablePointer<Float>
     ) {
         check("input", input, self.input)
@@ -225,16 +133,17 @@ public struct Convolution: Sendable {
         if algorithm == .general {
             return generalForward(on: device, input: input, weights: weights, bias: bias, output: output, relu: relu, scratch: scratch)
         }
-        let tiling = tiling(
-            scheme, inputs: productBlocks, outputs: output.shape.blocks, summed: false, threads: device.threads.count,
-            multiple: kernels.tileMultiple)
+        let tiling = forwardTiling(on: device)
         var arguments = convolutionArguments(
-            tiling, input: input, weights: weights, output: output, inputs: productBlocks, scratch: scratch)
+            tiling, input: input, weights: weights, output: output, tiled: tiled, inputs: productInputs, outputs: productOutputs,
+            scratch: scratch)
+        (arguments.top, arguments.left) = padding
         arguments.bias = bias
         arguments.relu = relu
         switch algorithm {
         case .winograd4, .winograd6: runWinograd(algorithm, device, tiling, arguments)
         case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledWeights, product: kernels.upsampled)
+        case .transposed: run(device, tiling, arguments, weights: kernels.transposedWeights, product: kernels.transposed)
         case .pointwise: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
         default: run(device, tiling, arguments, weights: kernels.gatheredWeights, product: kernels.gathered)
         }
@@ -260,11 +169,11 @@ public struct Convolution: Sendable {
                 mask: mask,
                 scratch: scratch)
         }
-        let tiling = tiling(
-            TileScheme(algorithm), inputs: output.blocks, outputs: input.blocks, summed: algorithm == .upsampled,
-            threads: device.threads.count, multiple: kernels.tileMultiple)
+        let tiling = inputGradientTiling(on: device)
         var arguments = convolutionArguments(
-            tiling, input: outputGradient, weights: weights, output: inputGradient, inputs: output.blocks, scratch: scratch)
+            tiling, input: outputGradient, weights: weights, output: inputGradient, tiled: input, inputs: productOutputs,
+            outputs: input.blocks, scratch: scratch)
+        (arguments.top, arguments.left) = (kernelHeight - 1 - padding.top, kernelWidth - 1 - padding.left)
         arguments.mask = mask.map { UnsafePointer($0.pointer) }
         arguments.maskStride = mask?.sampleStride ?? 0
         arguments.accumulate = accumulate
@@ -272,6 +181,7 @@ public struct Convolution: Sendable {
         switch algorithm {
         case .winograd4, .winograd6: runWinograd(algorithm, device, tiling, arguments)
         case .upsampled: run(device, tiling, arguments, weights: kernels.upsampledInputWeights, product: kernels.upsampledInput)
+        case .transposed: run(device, tiling, arguments, weights: kernels.transposedInputWeights, product: kernels.transposedInput)
         default: run(device, tiling, arguments, weights: kernels.pointwiseWeights, product: kernels.pointwise)
         }
     }
@@ -281,7 +191,8 @@ public struct Convolution: Sendable {
     private static let streamedBytes = 2 << 20
 
     private func convolutionArguments(
-        _ tiling: Tiling, input: Tensor, weights: UnsafePointer<Float>, output: Tensor, inputs: Int, scratch: UnsafeMutablePointer<Float>
+        _ tiling: Tiling, input: Tensor, weights: UnsafePointer<Float>, output: Tensor, tiled: Shape, inputs: Int, outputs: Int,
+        scratch: UnsafeMutablePointer<Float>
     ) -> csimd_convolution {
         var arguments = csimd_convolution()
         arguments.input = UnsafePointer(input.pointer)
@@ -295,9 +206,11 @@ public struct Convolution: Sendable {
         arguments.scratchStride = tiling.threadCount
         arguments.batch = self.input.batch
         arguments.inputBlocks = inputs
-        arguments.outputBlocks = output.shape.blocks
-        arguments.height = self.input.height
-        arguments.width = self.input.width
+        arguments.outputBlocks = outputs
+        arguments.height = tiled.height
+        arguments.width = tiled.width
+        arguments.inputHeight = input.shape.height
+        arguments.inputWidth = input.shape.width
         arguments.inputChannels = inputChannels
         arguments.kernelHeight = kernelHeight
         arguments.kernelWidth = kernelWidth
@@ -332,10 +245,10 @@ public struct Convolution: Sendable {
     /// - Parameters:
     ///   - sample: which sample of `input` and `outputGradient`.
     ///   - weightGradient: `weightCount` floats.
-    ///   - biasGradient: `output.blocks` · 16 floats.
+    ///   - biasGradient: `output.blocks` · 16 floats; nil where there is no bias.
     public func weightGradient(
         on device: Device, input: Tensor, outputGradient: Tensor, sample: Int, weightGradient: UnsafeMutablePointer<Float>,
-        biasGradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+        biasGradient: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
     ) {
         check("input", input, self.input)
         check("output gradient", outputGradient, output)
@@ -350,35 +263,47 @@ public struct Convolution: Sendable {
         a.input = UnsafePointer(input.pointer + sample * input.sampleStride)
         a.outputGradient = UnsafePointer(outputGradient.pointer + sample * outputGradient.sampleStride)
         a.weightGradient = weightGradient
-        a.biasGradient = biasGradient
+        // Of a transposed convolution each tap has a gradient first.
+        let ofTaps = algorithm == .transposed && biasGradient != nil ? scratch + layout.input + layout.gradient + layout.products : nil
+        a.biasGradient = ofTaps ?? biasGradient
         a.transformedInput = scratch
         a.transformedGradient = scratch + layout.input
         a.products = scratch + layout.input + layout.gradient
-        a.scratch = scratch + layout.input + layout.gradient + layout.products
+        a.scratch = scratch + layout.input + layout.gradient + layout.products + layout.bias
         a.scratchStride = layout.thread
-        a.inputBlocks = productBlocks
-        a.outputBlocks = output.blocks
-        a.height = self.input.height
-        a.width = self.input.width
+        a.inputBlocks = productInputs
+        a.outputBlocks = productOutputs
+        a.height = tiled.height
+        a.width = tiled.width
+        a.inputHeight = self.input.height
+        a.inputWidth = self.input.width
+        (a.top, a.left) = padding
         a.inputChannels = inputChannels
         a.kernelHeight = kernelHeight
         a.kernelWidth = kernelWidth
-        a.tiles = scheme.tiles(height: self.input.height, width: self.input.width)
+        a.tiles = scheme.tiles(height: tiled.height, width: tiled.width)
         a.tileGroup = gradientGroup
-        a.inputChunk = min(Convolution.gradientChunk, productBlocks)
+        a.inputChunk = min(Convolution.gradientChunk, productInputs)
         let transform: csimd_task, product: csimd_task
         switch algorithm {
         case .winograd4: (transform, product) = (kernels.winograd4GradientTransform, kernels.winograd4GradientProduct)
         case .winograd6: (transform, product) = (kernels.winograd6GradientTransform, kernels.winograd6GradientProduct)
         case .upsampled: (transform, product) = (kernels.upsampledGradientTransform, kernels.upsampledGradientProduct)
+        case .transposed: (transform, product) = (kernels.transposedGradientTransform, kernels.transposedGradientProduct)
         case .pointwise: (transform, product) = (kernels.pointwiseGradientTransform, kernels.pointwiseGradientProduct)
         default: (transform, product) = (kernels.gatheredGradientTransform, kernels.gatheredGradientProduct)
         }
-        let units = output.blocks * ((productBlocks + a.inputChunk - 1) / a.inputChunk)
+        let units = productOutputs * ((productInputs + a.inputChunk - 1) / a.inputChunk)
         for group in 0..<((a.tiles + a.tileGroup - 1) / a.tileGroup) {
             a.group = group
-            device.threads.run(productBlocks + output.blocks, a, transform)
+            device.threads.run(productInputs + productOutputs, a, transform)
             device.threads.run(units, a, product)
+        }
+        if let ofTaps, let biasGradient {
+            for i in 0..<(output.blocks * 16) {
+                let tap = ofTaps + (i / 16 * 64 + i % 16)
+                biasGradient[i] = (tap[0] + tap[16]) + (tap[32] + tap[48])
+            }
         }
     }
 }

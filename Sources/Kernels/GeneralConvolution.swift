@@ -4,11 +4,11 @@ import CSIMD
 // Convolution of any kernel size: patches are copied into a matrix and multiplied by OpenBLAS, one call for each block
 // of sixteen output channels. OpenBLAS runs on the calling thread alone; the parallel loop is ours.
 
-/// One call's operands. `top` and `left` are the zeros in front of the image.
+/// One call's operands. `top` and `left` are the zeros in front of the input; height and width are the output's.
 private struct PatchProduct {
     var input: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, mask: UnsafePointer<Float>?
     var output: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>
-    var inputStride, outputStride, maskStride, inputBlocks, outputBlocks, height, width: Int
+    var inputStride, outputStride, maskStride, inputBlocks, outputBlocks, height, width, inputHeight, inputWidth: Int
     var kernelHeight, kernelWidth, top, left, rowsPerTask, tasksPerSample: Int
     var relu, accumulate: Bool
 
@@ -26,8 +26,8 @@ private struct PatchProduct {
                     for i in 0..<kernelHeight {
                         for j in 0..<kernelWidth {
                             let row = y + i - top, column = x + j - left
-                            if row >= 0 && row < height && column >= 0 && column < width {
-                                target.update(from: input + ((block * height + row) * width + column) * 16, count: 16)
+                            if row >= 0 && row < inputHeight && column >= 0 && column < inputWidth {
+                                target.update(from: input + ((block * inputHeight + row) * inputWidth + column) * 16, count: 16)
                             } else {
                                 target.update(repeating: 0, count: 16)
                             }
@@ -68,7 +68,7 @@ private struct PatchProduct {
 /// Operands of the weight gradient's product over one band of rows.
 private struct PatchGradient {
     var patches: PatchProduct
-    var outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>
+    var outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?
     var first, rows: Int
 }
 
@@ -77,10 +77,10 @@ extension Convolution {
     private static let oneThread: Void = openblas_set_num_threads(1)
 
     /// Rows whose patches are made at once: about 4 MiB of them, whatever the number of threads.
-    private func bandRows(depth: Int) -> Int { min(input.height, max(1, (1 << 20) / (depth * input.width))) }
+    private func bandRows(of image: Shape, depth: Int) -> Int { min(image.height, max(1, (1 << 20) / (depth * image.width))) }
 
     /// Whether the input is enlarged first: into scratch memory, where the plain convolution then finds it.
-    private var upsamples: Bool { output.height != input.height }
+    private var upsamples: Bool { kind == .upsampling }
     private var enlarged: Convolution {
         Convolution(
             input: Shape(batch: input.batch, blocks: input.blocks, height: output.height, width: output.width),
@@ -91,8 +91,8 @@ extension Convolution {
     func generalScratchCount(threads: Int) -> Int {
         if upsamples { return enlarged.input.batch * enlarged.input.sampleCount + enlarged.generalScratchCount(threads: threads) }
         let taps = kernelHeight * kernelWidth * 16
-        let forward = bandRows(depth: input.blocks * taps) * input.width * input.blocks * taps
-        let backward = bandRows(depth: output.blocks * taps) * input.width * output.blocks * taps
+        let forward = bandRows(of: output, depth: input.blocks * taps) * output.width * input.blocks * taps
+        let backward = bandRows(of: input, depth: output.blocks * taps) * input.width * output.blocks * taps
         return weightCount + threads * max(forward, backward) + 1024
     }
 
@@ -100,18 +100,19 @@ extension Convolution {
         input: Tensor, output: Tensor, weights: UnsafePointer<Float>, flipped: Bool, patches: UnsafeMutablePointer<Float>
     ) -> PatchProduct {
         Convolution.oneThread
-        let rows = bandRows(depth: input.shape.blocks * kernelHeight * kernelWidth * 16)
-        let top = (kernelHeight - 1) / 2, left = (kernelWidth - 1) / 2
+        let rows = bandRows(of: output.shape, depth: input.shape.blocks * kernelHeight * kernelWidth * 16)
+        let (top, left) = padding
         return PatchProduct(
             input: input.pointer, weights: weights, bias: nil, mask: nil, output: output.pointer, patches: patches,
             inputStride: input.sampleStride, outputStride: output.sampleStride, maskStride: 0, inputBlocks: input.shape.blocks,
-            outputBlocks: output.shape.blocks, height: input.shape.height, width: input.shape.width, kernelHeight: kernelHeight,
-            kernelWidth: kernelWidth, top: flipped ? kernelHeight - 1 - top : top, left: flipped ? kernelWidth - 1 - left : left,
-            rowsPerTask: rows, tasksPerSample: (input.shape.height + rows - 1) / rows, relu: false, accumulate: false)
+            outputBlocks: output.shape.blocks, height: output.shape.height, width: output.shape.width, inputHeight: input.shape.height,
+            inputWidth: input.shape.width, kernelHeight: kernelHeight, kernelWidth: kernelWidth,
+            top: flipped ? kernelHeight - 1 - top : top, left: flipped ? kernelWidth - 1 - left : left, rowsPerTask: rows,
+            tasksPerSample: (output.shape.height + rows - 1) / rows, relu: false, accumulate: false)
     }
 
     func generalForward(
-        on device: Device, input: Tensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, output: Tensor, relu: Bool,
+        on device: Device, input: Tensor, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, output: Tensor, relu: Bool,
         scratch: UnsafeMutablePointer<Float>
     ) {
         if upsamples {
@@ -165,7 +166,7 @@ extension Convolution {
 
     func generalWeightGradient(
         on device: Device, input: Tensor, outputGradient: Tensor, weightGradient: UnsafeMutablePointer<Float>,
-        biasGradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+        biasGradient: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
     ) {
         if upsamples {
             let plan = enlarged
@@ -178,8 +179,8 @@ extension Convolution {
         let product = patchProduct(input: input, output: outputGradient, weights: scratch, flipped: false, patches: scratch)
         // Bands of rows in order, so that the sum does not depend on threads; within a band, one task for each output block.
         var first = 0
-        while first < input.shape.height {
-            let rows = min(product.rowsPerTask, input.shape.height - first)
+        while first < output.height {
+            let rows = min(product.rowsPerTask, output.height - first)
             let call = PatchGradient(
                 patches: product, outputGradient: outputGradient.pointer, weightGradient: weightGradient, biasGradient: biasGradient,
                 first: first, rows: rows)
@@ -194,10 +195,11 @@ extension Convolution {
                 cblas_sgemm(
                     CblasRowMajor, CblasTrans, CblasNoTrans, Int32(p.depth), 16, Int32(pixels), 1, p.patches, Int32(p.depth), gradient, 16,
                     call.first > 0 ? 1 : 0, call.weightGradient + k * p.depth * 16, 16)
+                guard let bias = call.biasGradient.map({ $0 + k * 16 }) else { return }
                 for lane in 0..<16 {
                     var sum: Float = 0
                     for i in 0..<pixels { sum += gradient[i * 16 + lane] }
-                    call.biasGradient[k * 16 + lane] = call.first > 0 ? call.biasGradient[k * 16 + lane] + sum : sum
+                    bias[lane] = call.first > 0 ? bias[lane] + sum : sum
                 }
             }
             first += rows

@@ -1,3 +1,5 @@
+import Foundation
+
 /// One sample, `[channels][height][width]`, as the naive reference operations see it.
 public struct ReferenceImage<Scalar: BinaryFloatingPoint & Sendable>: Equatable, Sendable {
     /// Number of channels.
@@ -109,6 +111,81 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
         }
     }
 
+    /// Transposed convolution with a 2 × 2 kernel and stride 2: y[k](2i + a, 2j + b) = b[k] + Σ w[k][c][a][b] x[c](i, j). `weights` are
+    /// [outputs][inputs][2][2], as those of `convolution` (PyTorch has the inputs first).
+    @inlinable
+    public static func transposedConvolution(_ x: Image, weights: [Scalar], bias: [Scalar]) -> Image {
+        var y = Image(channels: bias.count, height: 2 * x.height, width: 2 * x.width)
+        for k in 0..<y.channels {
+            for i in 0..<y.height {
+                for j in 0..<y.width {
+                    var sum = bias[k]
+                    for c in 0..<x.channels { sum += weights[((k * x.channels + c) * 2 + i % 2) * 2 + j % 2] * x[c, i / 2, j / 2] }
+                    y[k, i, j] = sum
+                }
+            }
+        }
+        return y
+    }
+
+    /// The gradient of `transposedConvolution` with respect to x.
+    @inlinable
+    public static func transposedConvolutionInputGradient(_ gradient: Image, weights: [Scalar], inputChannels: Int) -> Image {
+        var result = Image(channels: inputChannels, height: gradient.height / 2, width: gradient.width / 2)
+        for k in 0..<gradient.channels {
+            for i in 0..<gradient.height {
+                for j in 0..<gradient.width {
+                    for c in 0..<inputChannels {
+                        result[c, i / 2, j / 2] += weights[((k * inputChannels + c) * 2 + i % 2) * 2 + j % 2] * gradient[k, i, j]
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// The gradients of `transposedConvolution` with respect to weights and bias.
+    @inlinable
+    public static func transposedConvolutionWeightGradient(_ x: Image, _ gradient: Image) -> (weights: [Scalar], bias: [Scalar]) {
+        var weights = [Scalar](repeating: 0, count: gradient.channels * x.channels * 4)
+        var bias = [Scalar](repeating: 0, count: gradient.channels)
+        for k in 0..<gradient.channels {
+            for i in 0..<gradient.height {
+                for j in 0..<gradient.width {
+                    bias[k] += gradient[k, i, j]
+                    for c in 0..<x.channels {
+                        weights[((k * x.channels + c) * 2 + i % 2) * 2 + j % 2] += x[c, i / 2, j / 2] * gradient[k, i, j]
+                    }
+                }
+            }
+        }
+        return (weights, bias)
+    }
+
+    /// The part of `height` × `width` pixels from (`top`, `left`) on.
+    @inlinable
+    public static func crop(_ x: Image, top: Int, left: Int, height: Int, width: Int) -> Image {
+        var y = Image(channels: x.channels, height: height, width: width)
+        for c in 0..<y.channels {
+            for i in 0..<height {
+                for j in 0..<width { y[c, i, j] = x[c, top + i, left + j] }
+            }
+        }
+        return y
+    }
+
+    /// The gradient of `crop`: zeros around it, to `height` × `width` pixels.
+    @inlinable
+    public static func cropGradient(_ gradient: Image, top: Int, left: Int, height: Int, width: Int) -> Image {
+        var result = Image(channels: gradient.channels, height: height, width: width)
+        for c in 0..<gradient.channels {
+            for i in 0..<gradient.height {
+                for j in 0..<gradient.width { result[c, top + i, left + j] = gradient[c, i, j] }
+            }
+        }
+        return result
+    }
+
     /// Nearest-neighbour upsampling: y(2i + a, 2j + b) = x(i, j).
     @inlinable
     public static func upsample(_ x: Image) -> Image {
@@ -165,6 +242,32 @@ public enum Reference<Scalar: BinaryFloatingPoint & Sendable> {
             }
         }
         return result
+    }
+
+    /// y = (x − mean) / √(variance + ε) · weight + bias, mean and variance being those of each of `groups` groups of channels.
+    @inlinable
+    public static func groupNormalization(_ x: Image, groups: Int, weight: [Scalar], bias: [Scalar], epsilon: Scalar) -> Image {
+        let size = x.channels / groups, pixels = x.height * x.width, count = Scalar(size * pixels)
+        var y = x
+        for g in 0..<groups {
+            let values = (g * size * pixels)..<((g + 1) * size * pixels)
+            var mean: Scalar = 0, variance: Scalar = 0
+            for i in values { mean += x.values[i] / count }
+            for i in values { variance += (x.values[i] - mean) * (x.values[i] - mean) / count }
+            for i in values {
+                y.values[i] = (x.values[i] - mean) / (variance + epsilon).squareRoot() * weight[i / pixels] + bias[i / pixels]
+            }
+        }
+        return y
+    }
+
+    /// y = x · σ(gate), the gate having one channel.
+    @inlinable
+    public static func gate(_ x: Image, by gate: Image) -> Image {
+        var y = x
+        let pixels = x.height * x.width
+        for i in y.values.indices { y.values[i] *= Scalar(1 / (1 + exp(-Double(gate.values[i % pixels])))) }
+        return y
     }
 
     /// max(x, 0).

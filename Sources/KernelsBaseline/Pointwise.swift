@@ -85,8 +85,6 @@ enum Gathered: Scheme {
         _ result: MutableVectorPointer, frequencyStride: Int, _ work: MutableVectorPointer
     ) {
         let elements = min(16, g.kernelHeight &* g.kernelWidth &* g.channels &- block &* 16)
-        // "Same" padding: the smaller half of the zeros above and to the left.
-        let top = (g.kernelHeight &- 1) / 2, left = (g.kernelWidth &- 1) / 2
         for t in 0..<count { result[t] = .zero }
         // Tiles follow one another along the rows: each row's run of them is a run of inputs for every tap.
         var first = 0
@@ -94,11 +92,11 @@ enum Gathered: Scheme {
             let p = positions[first], end = min(count, first &+ g.width &- p.column)
             for e in 0..<elements {
                 let q = block &* 16 &+ e, tap = q / g.channels, channel = q % g.channels
-                let y = p.row &+ tap / g.kernelWidth &- top, dx = tap % g.kernelWidth &- left
-                if y < 0 || y >= g.height { continue }
-                let from = max(first, first &- p.column &- dx), to = min(end, first &+ g.width &- p.column &- dx)
+                let y = p.row &+ tap / g.kernelWidth &- g.top, dx = tap % g.kernelWidth &- g.left
+                if y < 0 || y >= g.inputHeight { continue }
+                let from = max(first, first &- p.column &- dx), to = min(end, first &+ g.inputWidth &- p.column &- dx)
                 if from >= to { continue }
-                var source = floats(input + (p.sample &* sampleStride &+ y &* g.width &+ p.column &+ dx &+ from &- first)) + channel
+                var source = floats(input + (p.sample &* sampleStride &+ y &* g.inputWidth &+ p.column &+ dx &+ from &- first)) + channel
                 var target = UnsafeMutableRawPointer(result + from).assumingMemoryBound(to: Float.self) + e
                 for _ in from..<to {
                     target.pointee = source.pointee

@@ -1,9 +1,22 @@
 import CSIMD
 
-/// What a tile transform needs to know of the image. `height` and `width` are those of the tiled image; for upsampling
-/// schemes that is the low-resolution source, and the other image is twice as large.
+/// What a tile transform needs to know of the image. `height` and `width` are those of the tiled image; for schemes that enlarge
+/// that is the low-resolution source, and the other image is twice as large. The schemes with stride 1 and a kernel of more than one tap
+/// look at an input of `inputHeight` × `inputWidth` pixels with `top` and `left` zeros in front.
 struct Geometry {
-    let height, width, channels, kernelHeight, kernelWidth: Int
+    let height, width, channels, kernelHeight, kernelWidth, inputHeight, inputWidth, top, left: Int
+
+    @inline(__always) init(_ a: csimd_convolution) {
+        (height, width, channels) = (a.height, a.width, a.inputChannels)
+        (kernelHeight, kernelWidth) = (a.kernelHeight, a.kernelWidth)
+        (inputHeight, inputWidth, top, left) = (a.inputHeight, a.inputWidth, a.top, a.left)
+    }
+
+    @inline(__always) init(_ a: csimd_weight_gradient) {
+        (height, width, channels) = (a.height, a.width, a.inputChannels)
+        (kernelHeight, kernelWidth) = (a.kernelHeight, a.kernelWidth)
+        (inputHeight, inputWidth, top, left) = (a.inputHeight, a.inputWidth, a.top, a.left)
+    }
 }
 
 /// Sample, and row and column of the tile's first output in the tiled image.
@@ -114,8 +127,7 @@ let workVectors = 256
 @inline(never)
 func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
-    let geometry = Geometry(
-        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let geometry = Geometry(a)
     let width = panelWidth(a.outputBlocks), panels = a.outputBlocks / width
     let group = task / a.outputParts, part = task % a.outputParts
     let first = group &* a.tileGroup, n = min(a.tileGroup, a.tiles &- first)
@@ -181,8 +193,7 @@ func convolve<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thre
 @inline(never)
 func transformAllInput<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
-    let geometry = Geometry(
-        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let geometry = Geometry(a)
     let work = vectors(a.scratch + thread &* a.scratchStride)
     let positions = UnsafeMutableRawPointer(work + workVectors).assumingMemoryBound(to: TilePosition.self)
     fillPositions(positions, first: 0, count: a.tiles, height: a.height, width: a.width, edge: S.tileEdge)
@@ -195,8 +206,7 @@ func transformAllInput<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: In
 @inline(never)
 func transformAllWeights<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_convolution.self).pointee
-    let geometry = Geometry(
-        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let geometry = Geometry(a)
     let width = panelWidth(a.outputBlocks), channels = a.inputBlocks &* 16
     let panels = a.outputBlocks / width
     if task >= panels { return }
@@ -210,8 +220,7 @@ func transformAllWeights<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: 
 @inline(never)
 func transformForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_weight_gradient.self).pointee
-    let geometry = Geometry(
-        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let geometry = Geometry(a)
     let width = panelWidth(a.outputBlocks)
     let first = a.group &* a.tileGroup, n = min(a.tileGroup, a.tiles &- first)
     let work = vectors(a.scratch + thread &* a.scratchStride)
@@ -238,8 +247,7 @@ func transformForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task:
 @inline(never)
 func multiplyForGradient<S: Scheme>(_: S.Type, _ raw: UnsafeRawPointer, _ task: Int, _ thread: Int) {
     let a = raw.assumingMemoryBound(to: csimd_weight_gradient.self).pointee
-    let geometry = Geometry(
-        height: a.height, width: a.width, channels: a.inputChannels, kernelHeight: a.kernelHeight, kernelWidth: a.kernelWidth)
+    let geometry = Geometry(a)
     let width = panelWidth(a.outputBlocks)
     let chunks = (a.inputBlocks &+ a.inputChunk &- 1) / a.inputChunk
     let panel = task / chunks, c = task % chunks &* a.inputChunk, m = min(a.inputChunk, a.inputBlocks &- c)

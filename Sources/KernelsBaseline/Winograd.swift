@@ -1,6 +1,6 @@
 import CSIMD
 
-/// Winograd's minimal filtering F(m×m, 3×3), stride 1, one pixel of zeros around the image: what does not depend on m.
+/// Winograd's minimal filtering F(m×m, 3×3), stride 1: what does not depend on m.
 /// A tile is m × m outputs, made from a patch of (m + 2) × (m + 2) inputs by as many products for each pair of channels.
 ///
 /// Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016: Y = Aᵀ[(G g Gᵀ) ∘ (Bᵀ d B)]A.
@@ -47,12 +47,12 @@ extension WinogradScheme {
         _ input: VectorPointer, block: Int, sampleStride: Int, _ g: Geometry, _ positions: UnsafePointer<TilePosition>, count: Int,
         _ result: MutableVectorPointer, frequencyStride: Int, _ work: MutableVectorPointer
     ) {
-        let height = g.height, width = g.width, patchEdge = tileEdge &+ 2
+        let height = g.inputHeight, width = g.inputWidth, patchEdge = tileEdge &+ 2
         for t in 0..<count {
-            let position = positions[t], y = position.row &- 1, x = position.column &- 1
+            let position = positions[t], y = position.row &- g.top, x = position.column &- g.left
             let plane = input + (position.sample &* sampleStride &+ block &* height &* width)
             let next = positions[min(t &+ 1, count &- 1)]
-            prefetch(plane, next.row &- 1, next.column &+ 1, rows: patchEdge, columns: tileEdge, width)
+            prefetch(plane, next.row &- g.top, next.column &- g.left &+ 2, rows: patchEdge, columns: tileEdge, width)
             if y >= 0 && x >= 0 && y &+ patchEdge <= height && x &+ patchEdge <= width {
                 transformPatch(plane + (y &* width &+ x), width, result + t, frequencyStride)
             } else {

@@ -14,18 +14,29 @@ public protocol Layer: Sendable {
     func isRectified(inputs: [Bool]) -> Bool
     /// Whether the layer passes its input through when the network does not train.
     var isIdentityAtInference: Bool { get }
+    /// Whether the output may be computed in the first input's memory, and that input's gradient be the output's own: each value depends on
+    /// the one in its place, and backward does not need the input.
+    func worksInPlace(training: Bool) -> Bool
+    /// Whether backward needs the output.
+    var needsOutputInBackward: Bool { get }
+    /// Whether, while training, a sample's output depends on the other samples of the global batch.
+    var dependsOnBatch: Bool { get }
     /// The output's size, or why there is none.
     func outputShape(_ inputs: [NodeShape]) throws(NetworkError) -> NodeShape
     /// The trainable parameters, in storage order.
     func parameters(_ inputs: [NodeShape], _ output: NodeShape) -> [ParameterDescription]
     /// Floats of scratch memory that any method needs.
     func scratchCount(_ step: Step, on device: Device) -> Int
+    /// Floats that forward leaves in `step.kept` for backward.
+    func keptCount(_ output: Shape) -> Int
     /// Computes `step.output`.
     func forward(_ step: Step, _ pass: Pass)
-    /// Computes the gradients of all inputs that have one.
+    /// Computes the gradients of all inputs that have one. A layer with parameters is asked for the parameter gradients of all samples first.
     func inputGradient(_ step: Step, _ pass: Pass)
     /// The gradient of one sample's loss with respect to the parameters, laid out like them; overwritten.
     func parameterGradient(_ step: Step, _ pass: Pass, sample: Int, into gradient: UnsafeMutablePointer<Float>)
+    /// Takes into the parameters without gradient what the last training pass found.
+    func updateState(_ step: Step)
     /// The naive version in double precision, one sample at a time, not training. `parameters` are in logical order.
     func reference(_ inputs: [ReferenceImage<Double>], parameters: [[Double]]) -> ReferenceImage<Double>
 }
@@ -37,6 +48,16 @@ extension Layer {
     public func isRectified(inputs: [Bool]) -> Bool { false }
     /// Computes at inference too.
     public var isIdentityAtInference: Bool { false }
+    /// Memory of its own.
+    public func worksInPlace(training: Bool) -> Bool { false }
+    /// It does not.
+    public var needsOutputInBackward: Bool { false }
+    /// Each sample stands for itself.
+    public var dependsOnBatch: Bool { false }
+    /// Nothing beside the output.
+    public func keptCount(_ output: Shape) -> Int { 0 }
+    /// No state.
+    public func updateState(_ step: Step) {}
     /// No parameters.
     public func parameters(_ inputs: [NodeShape], _ output: NodeShape) -> [ParameterDescription] { [] }
     /// No scratch memory.
@@ -72,6 +93,8 @@ public struct Step {
     public let ordinal: Int
     /// How convolutions are computed.
     public let convolution: ConvolutionMethod
+    /// Memory of the layer's own, from the forward pass to the end of backward.
+    public internal(set) var kept: UnsafeMutablePointer<Float>?
     /// Scratch memory, shared by all layers.
     public internal(set) var scratch: UnsafeMutablePointer<Float>?
 
@@ -114,9 +137,11 @@ public struct Pass: Sendable {
     public let seed: UInt64
     /// Position in the global stream of the local batch's first sample.
     public let firstPosition: UInt64
+    /// Sums over the global batch, while training.
+    public let batchSum: BatchSum?
 
     /// The pass of one sample of the local batch alone.
     func at(_ sample: Int) -> Pass {
-        Pass(device: device, training: training, seed: seed, firstPosition: firstPosition + UInt64(sample))
+        Pass(device: device, training: training, seed: seed, firstPosition: firstPosition + UInt64(sample), batchSum: nil)
     }
 }

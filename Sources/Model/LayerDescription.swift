@@ -21,7 +21,7 @@ public struct LayerDescription: Sendable {
     /// of the three passes. 0 where there is no convolution.
     public var directMultiplyAdds: Int {
         guard let convolution else { return 0 }
-        return convolution.kernelHeight * convolution.kernelWidth * inputs[0].channels * output.channels * output.height * output.width
+        return convolution.tapsPerOutput * inputs[0].channels * output.channels * output.height * output.width
     }
 }
 

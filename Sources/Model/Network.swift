@@ -13,6 +13,16 @@ public final class Network {
         case training(blocks: [Range<Int>], split: @Sendable (Range<Int>) -> Int)
         /// Forward only, `batch` samples at once.
         case inference(batch: Int)
+
+        /// Forward and backward of a network that has the whole batch to itself.
+        public static func training(batch: Int) -> Purpose {
+            .training(
+                blocks: [0..<batch],
+                split: { range in
+                    // The canonical tree's rule: at the largest power of two smaller than the length.
+                    range.lowerBound + 1 << (Int.bitWidth - 1 - (range.count - 1).leadingZeroBitCount)
+                })
+        }
     }
 
     /// What computes.
@@ -27,6 +37,8 @@ public final class Network {
     public let parameters: [Parameter]
     /// Floats of one parameter (or gradient) buffer, padding included; a multiple of 16.
     public let arenaCount: Int
+    /// How many of them are for an optimizer: the first ones. Running statistics follow, whose gradient is zero.
+    public let trainableCount: Int
     /// Parameter values; shared with the network they were taken from.
     public let parameterMemory: ParameterMemory
     /// Loss and accuracy counts of each local sample, filled by `evaluateLoss`.
@@ -46,11 +58,15 @@ public final class Network {
     private let microBatches: [MicroBatch]
     /// The planar images of the local batch, if the activations have no room for all of it; empty otherwise.
     private let images: Arena
+    /// Whether a sample's output depends on the others of the global batch while training (batch normalisation).
+    public let dependsOnBatch: Bool
+    private let batchSum: BatchSum?
     private var pass: Pass?
     private let layerRanges: [Range<Int>]
     private let activations: Arena
     private let gradients: Arena
     private let scratch: Arena
+    private let kept: Arena
     private let targets: Arena
     /// Partial sums of one layer's gradient over the samples of a node.
     private let sampleSums: UnsafeMutablePointer<Float>
@@ -84,10 +100,12 @@ public final class Network {
             training = true
             self.split = split
             batch = blocks.map(\.count).reduce(0, +)
+            batchSum = BatchSum(blocks: blocks, split: split)
             microBatches = MicroBatch.plan(blocks: blocks, count: memory == .low ? batch : accumulation, split: split)
         case .inference(let batch):
             training = false
             microBatches = []
+            batchSum = nil
             split = { $0.lowerBound + 1 }
             self.batch = batch
         }
@@ -98,27 +116,36 @@ public final class Network {
         let graph = Graph(output)
         self.graph = graph
         outputShape = output.shape
+        dependsOnBatch = graph.nodes.contains { $0.layer.dependsOnBatch }
+        if microBatches.count > 1 && dependsOnBatch {
+            fatalError("Network: batch normalisation needs the whole local batch at once, not \(microBatches.count) parts of it")
+        }
         inputShape = graph.nodes.first { $0.inputs.isEmpty }!.shape
 
-        // Parameters, in forward order.
+        // Parameters, in forward order; those that no optimizer changes after all others.
         var parameters: [Parameter] = [], parameterOffsets: [[Int]] = [], layerRanges: [Range<Int>] = []
         var end = 0, largestLayer = 0
-        for (i, node) in graph.nodes.enumerated() {
+        let descriptions = graph.nodes.map { $0.layer.parameters($0.inputs.map(\.shape), $0.shape) }
+        var still = descriptions.joined().filter(\.isTrainable).map(\.storedCount).reduce(0, +)
+        trainableCount = still
+        for (i, descriptions) in descriptions.enumerated() {
             let start = end
             var offsets: [Int] = []
-            for description in node.layer.parameters(node.inputs.map(\.shape), node.shape) {
-                offsets.append(end - start)
+            for description in descriptions {
+                let first = description.isTrainable ? end : still
+                offsets.append(first - start)
                 parameters.append(
                     Parameter(
                         name: "\(graph.names[i]).\(description.role)", shape: description.shape,
-                        range: end..<(end + description.storedCount),
-                        initializer: description.initializer, order: description.order))
-                end += description.storedCount
+                        range: first..<(first + description.storedCount), initializer: description.initializer,
+                        isTrainable: description.isTrainable, order: description.order))
+                if description.isTrainable { end += description.storedCount } else { still += description.storedCount }
             }
             layerRanges.append(start..<end)
             parameterOffsets.append(offsets)
             largestLayer = max(largestLayer, end - start)
         }
+        end = still
         self.parameters = parameters
         self.layerRanges = layerRanges
         arenaCount = end
@@ -145,17 +172,24 @@ public final class Network {
         losses = Array(repeating: .init(), count: training ? batch : 0)
         lossWorkspace = LossWorkspace(channels: output.shape.channels, height: training ? output.shape.height : 0)
 
+        let keptCounts = graph.nodes.map { ($0.layer.keptCount($0.shape.tensorShape(batch: room)) + 15) / 16 * 16 }
+        kept = Arena(count: keptCounts.reduce(0, +))
+        let keptBase = kept.pointer
+
         func makeSteps(samples: Int) -> [Step] {
-            var drawing = 0
+            var drawing = 0, nextKept = keptBase
             return graph.nodes.enumerated().map { i, node in
                 if node.layer is Dropout2D { drawing += 1 }
-                return Step(
+                var step = Step(
                     inputs: graph.inputs[i].map { plan.value(of: $0, samples: samples, in: base) },
                     output: plan.value(of: i, samples: samples, in: base), inputShapes: node.inputs.map(\.shape),
                     outputGradient: plan.gradient(of: i, samples: samples, in: base),
                     inputGradients: plan.inputGradients(of: i, samples: samples, in: base),
                     parameters: layerRanges[i].isEmpty ? nil : parameterBase + layerRanges[i].lowerBound,
                     parameterOffsets: parameterOffsets[i], ordinal: drawing, convolution: convolution)
+                if keptCounts[i] > 0 { step.kept = nextKept }
+                nextKept += keptCounts[i]
+                return step
             }
         }
         var steps = makeSteps(samples: room)
@@ -174,14 +208,23 @@ public final class Network {
     }
 
     /// Number of trainable values, padding not counted.
-    public var parameterCount: Int { parameters.map(\.count).reduce(0, +) }
+    public var parameterCount: Int { parameters.filter(\.isTrainable).map(\.count).reduce(0, +) }
     /// Parameter values, `arenaCount` floats.
     public var parameterValues: UnsafeMutableBufferPointer<Float> { parameterMemory.buffer }
     /// One gradient buffer of `arenaCount` floats for each block of the local batch.
     public var gradientValues: UnsafeMutableBufferPointer<Float> { gradients.buffer }
     /// Bytes of all arenas: parameters, gradients, activations with their gradients, scratch.
     public var memoryBytes: Int {
-        (arenaCount + gradients.count + activations.count + scratch.count + targets.count + pixelWeights.count + images.count) * 4
+        let floats = [
+            arenaCount, gradients.count, activations.count, scratch.count, kept.count, targets.count, pixelWeights.count, images.count,
+        ]
+        return 4 * floats.reduce(0, +)
+    }
+    /// What sums statistics over the global batch where other networks hold parts of it; nil: the local batch is the global one. Only a
+    /// network that depends on the batch asks for it.
+    public var statisticsReducer: (any StatisticsReducer)? {
+        get { batchSum?.reducer }
+        set { batchSum?.reducer = newValue }
     }
 
     /// Draws the initial parameters: a pure function of the seed, of the same bits on every device.
@@ -236,7 +279,7 @@ public final class Network {
 
     /// Computes the output. `firstPosition` is the first local sample's position in the global stream (dropout depends on it).
     public func forward(training: Bool = false, seed: UInt64 = 0, firstPosition: Int = 0) {
-        let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
+        let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition), batchSum: batchSum)
         // A part of the batch goes forward where its loss is asked for.
         if isDivided { self.pass = pass } else { forward(steps, pass) }
     }
@@ -286,7 +329,7 @@ public final class Network {
     public func backward(
         training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0, finished: (Range<Int>) throws -> Void
     ) rethrows {
-        let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition))
+        let pass = Pass(device: device, training: training, seed: seed, firstPosition: UInt64(firstPosition), batchSum: batchSum)
         try backward(microBatches[microBatches.count - 1], pass, finished: finished)
     }
 
@@ -308,6 +351,12 @@ public final class Network {
     /// The same, with nothing to do in between.
     public func backward(training: Bool = true, seed: UInt64 = 0, firstPosition: Int = 0) {
         backward(training: training, seed: seed, firstPosition: firstPosition) { _ in }
+    }
+
+    /// Takes into the parameters that no optimizer changes (running statistics) what the last training pass found. For those who update
+    /// the others, once an update.
+    public func updateState() {
+        for i in steps.indices { graph.nodes[i].layer.updateState(steps[i]) }
     }
 
     /// The gradient of layer `i` over a node of the tree, and its addition to the partial sums that wait for it.

@@ -23,11 +23,24 @@ struct NetworkPlan {
         self.batch = batch
         let n = graph.nodes.count
         var placements = graph.placements()
-        if !training {
-            // What is the identity at inference shares its input's memory, and hands it its place in a concatenation.
-            for i in graph.nodes.indices.reversed() where graph.nodes[i].layer.isIdentityAtInference {
-                if placements[graph.inputs[i][0]] == nil { placements[graph.inputs[i][0]] = placements[i] }
-            }
+        // A node shares its (first) input's memory, and hands it its place in a concatenation, if it is the identity at inference, or if it
+        // works in place and nobody else needs the input: neither another layer nor, in backward, the input's own layer or its mask.
+        var shares = [Bool](repeating: false, count: n)
+        func isSole(_ user: Int) -> Bool {
+            let source = graph.inputs[user][0]
+            if graph.nodes[source].inputs.isEmpty || graph.consumers[source] != [user] { return false }
+            if training && (graph.isRectified[source] || graph.nodes[source].layer.needsOutputInBackward) { return false }
+            return !shares[source] || isSole(source)
+        }
+        for i in graph.nodes.indices where !graph.inputs[i].isEmpty {
+            let layer = graph.nodes[i].layer
+            shares[i] = !training && layer.isIdentityAtInference || layer.worksInPlace(training: training) && isSole(i)
+        }
+        for i in graph.nodes.indices.reversed() where shares[i] {
+            if placements[graph.inputs[i][0]] == nil { placements[graph.inputs[i][0]] = placements[i] }
+        }
+        // The gradient of such an input is the node's own.
+        let sharing = graph.nodes.indices.map { i in graph.consumers[i].first.flatMap { shares[$0] && graph.inputs[$0][0] == i ? $0 : nil }
         }
         var requests: [MemoryPlan.Request] = []
 
@@ -38,7 +51,7 @@ struct NetworkPlan {
         var values = [View?](repeating: nil, count: n)
         for i in graph.nodes.indices.reversed() {
             let node = graph.nodes[i]
-            if !training, node.layer.isIdentityAtInference { continue }
+            if shares[i] { continue }
             if let place = placements[i], let whole = values[place.concatenation] {
                 values[i] = View(request: whole.request, firstBlock: whole.firstBlock + place.firstBlock, bufferBlocks: whole.bufferBlocks)
                 let lifetime = requests[whole.request].lifetime
@@ -48,14 +61,11 @@ struct NetworkPlan {
                 requests.append(.init(count: count(i), lifetime: i...max(i, lastUse(i))))
             }
         }
-        if !training {
-            for i in graph.nodes.indices where graph.nodes[i].layer.isIdentityAtInference {
-                let source = graph.inputs[i][0]
-                let view = values[source]!
-                values[i] = view
-                let lifetime = requests[view.request].lifetime
-                requests[view.request].lifetime = lifetime.lowerBound...max(lifetime.upperBound, lastUse(i))
-            }
+        for i in graph.nodes.indices where shares[i] {
+            let view = values[graph.inputs[i][0]]!
+            values[i] = view
+            let lifetime = requests[view.request].lifetime
+            requests[view.request].lifetime = lifetime.lowerBound...max(lifetime.upperBound, lastUse(i))
         }
         self.values = values.map { $0! }
 
@@ -65,7 +75,13 @@ struct NetworkPlan {
         var inPlace = [Bool](repeating: false, count: n)
         if training {
             for i in graph.nodes.indices.reversed() where graph.needsGradient[i] {
-                if let place = placements[i], graph.consumers[i].last == place.concatenation, let whole = gradients[place.concatenation] {
+                if let user = sharing[i], let view = gradients[user] {
+                    gradients[i] = view
+                    inPlace[i] = true
+                    requests[view.request].lifetime = requests[view.request].lifetime.lowerBound...(2 * n - 1 - i)
+                } else if let place = placements[i], graph.consumers[i].last == place.concatenation,
+                    let whole = gradients[place.concatenation]
+                {
                     gradients[i] = View(
                         request: whole.request, firstBlock: whole.firstBlock + place.firstBlock, bufferBlocks: whole.bufferBlocks)
                     inPlace[i] = true
@@ -113,9 +129,7 @@ struct NetworkPlan {
     func inputGradients(of i: Int, samples: Int, in arena: UnsafeMutablePointer<Float>) -> [InputGradient?] {
         graph.inputs[i].enumerated().map { k, source in
             guard let target = gradient(of: source, samples: samples, in: arena) else { return nil }
-            let isPlaced =
-                inPlace[source] && graph.consumers[source].last == i && graph.nodes[i].layer is Concatenate
-                && graph.inputs[i].firstIndex(of: source) == k
+            let isPlaced = inPlace[source] && graph.consumers[source].last == i && graph.inputs[i].firstIndex(of: source) == k
             let masks = graph.isRectified[source] && !(isPlaced && graph.isRectified[i])
             return InputGradient(
                 tensor: target, accumulate: accumulates[i][k], mask: masks ? value(of: source, samples: samples, in: arena) : nil,

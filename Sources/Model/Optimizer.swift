@@ -2,7 +2,7 @@ import Kernels
 
 /// What turns gradients into parameters. Everything that it remembers is in `state` and `step`, so that a checkpoint can hold it.
 ///
-/// Parameters, gradients and state are flat buffers of the network's `arenaCount` floats. An update allocates nothing, and its bits
+/// Parameters, gradients and state are flat buffers of the network's `trainableCount` floats. An update allocates nothing, and its bits
 /// depend on no thread count.
 public protocol Optimizer: AnyObject {
     /// Step size η of the next update.

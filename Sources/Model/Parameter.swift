@@ -3,7 +3,7 @@ import Kernels
 
 /// A parameter as a layer declares it.
 public struct ParameterDescription: Sendable {
-    /// `weight` or `bias`.
+    /// `weight`, `bias`, …
     public let role: String
     /// [outputs, inputs, kernel rows, kernel columns] or [channels].
     public let shape: [Int]
@@ -11,6 +11,8 @@ public struct ParameterDescription: Sendable {
     public let storedCount: Int
     /// Initial values.
     public let initializer: Initializer
+    /// Whether the optimizer changes it: otherwise its gradient is zero, and the layer itself does.
+    public let isTrainable: Bool
     let order: StorageOrder
 
     /// The weights of a convolution between two layouts, stored in the kernels' blocked order.
@@ -19,21 +21,26 @@ public struct ParameterDescription: Sendable {
     ) -> ParameterDescription {
         ParameterDescription(
             role: "weight", shape: [output.channels, input.channels, kernelHeight, kernelWidth],
-            storedCount: input.blocks * output.blocks * kernelHeight * kernelWidth * 256, initializer: initializer,
+            storedCount: input.blocks * output.blocks * kernelHeight * kernelWidth * 256, initializer: initializer, isTrainable: true,
             order: .weight(input, output, taps: kernelHeight * kernelWidth))
     }
 
     /// One value for each channel, initially zero.
-    public static func bias(_ output: ChannelLayout) -> ParameterDescription {
+    public static func bias(_ output: ChannelLayout) -> ParameterDescription { channels("bias", output, .zeros) }
+
+    /// One value for each channel.
+    public static func channels(
+        _ role: String, _ output: ChannelLayout, _ initializer: Initializer, isTrainable: Bool = true
+    ) -> ParameterDescription {
         ParameterDescription(
-            role: "bias", shape: [output.channels], storedCount: output.blocks * 16, initializer: .zeros,
+            role: role, shape: [output.channels], storedCount: output.blocks * 16, initializer: initializer, isTrainable: isTrainable,
             order: .bias(output))
     }
 }
 
 /// A named parameter of a network.
 public struct Parameter: Sendable {
-    /// `layer.weight` or `layer.bias`.
+    /// `layer.weight`, `layer.bias`, …
     public let name: String
     /// [outputs, inputs, kernel rows, kernel columns] or [channels]: PyTorch's order.
     public let shape: [Int]
@@ -41,6 +48,8 @@ public struct Parameter: Sendable {
     public let range: Range<Int>
     /// Initial values.
     public let initializer: Initializer
+    /// Whether the optimizer changes it: otherwise its gradient is zero, and the layer itself does.
+    public let isTrainable: Bool
     let order: StorageOrder
 
     /// Number of values, padding not counted.
@@ -103,10 +112,13 @@ enum StorageOrder: Sendable {
 public enum Initializer: Sendable, Equatable {
     /// All zero.
     case zeros
+    /// All one.
+    case ones
     /// Truncated normal of He et al. (2015), σ = √(2 / fan-in), without what lies beyond ±2σ. Cutting the tails makes the
     /// real deviation 0.8796 σ; `corrected` enlarges σ so that it is √(2 / fan-in) after the cut, as Keras does from 2.2
-    /// on. Keras before that, and so the original program, did not.
-    case heNormal(corrected: Bool)
+    /// on. Keras before that, and so the original program, did not. A transposed convolution has a `stride`: of its taps only every
+    /// `stride`² reaches one output, and the fan-in is smaller by as much.
+    case heNormal(corrected: Bool, stride: Int = 1)
     /// Uniform in ±√(6 / (fan-in + fan-out)): Glorot and Bengio (2010).
     case glorotUniform
 
@@ -120,6 +132,8 @@ public enum Initializer: Sendable, Equatable {
         switch self {
         case .zeros:
             return 0
+        case .ones:
+            return 1
         case .heNormal:
             return TruncatedNormal.value(random.bits(at: element)) * scale(of: shape)
         case .glorotUniform:
@@ -133,8 +147,9 @@ public enum Initializer: Sendable, Equatable {
     func scale(of shape: [Int]) -> Float {
         let fanIn = Float(shape.dropFirst().reduce(1, *)), fanOut = Float(shape[0] * shape.dropFirst(2).reduce(1, *))
         switch self {
-        case .zeros: return 0
-        case .heNormal(let corrected): return (2 / fanIn).squareRoot() / (corrected ? Initializer.truncatedDeviation : 1)
+        case .zeros, .ones: return 0
+        case .heNormal(let corrected, let stride):
+            return (2 * Float(stride * stride) / fanIn).squareRoot() / (corrected ? Initializer.truncatedDeviation : 1)
         case .glorotUniform: return (6 / (fanIn + fanOut)).squareRoot()
         }
     }

@@ -4,6 +4,9 @@ import Model
 
 /// The names of all architectures. Not where it is used, because there `Node` is YAML's.
 let architectureNames = Architecture.all.map(\.name)
+/// The values of --decoder and --norm.
+let decoders = ArchitectureOptions.Decoder.allCases.map(\.rawValue)
+let normalizations = ArchitectureOptions.Normalization.allCases.map(\.rawValue)
 /// The values of --convolution, --memory and --reduction.
 let convolutionMethods = ConvolutionMethod.allCases.map(\.rawValue), memoryModes = MemoryMode.allCases.map(\.rawValue)
 let reductionMethods = ReductionMethod.allCases.map(\.rawValue)
@@ -15,6 +18,12 @@ extension TrainingConfiguration {
     package var memoryMode: MemoryMode { MemoryMode(rawValue: memory)! }
     /// `reduction` as a reducer takes it.
     package var reductionMethod: ReductionMethod { ReductionMethod(rawValue: reduction)! }
+    /// What the architectures are asked for.
+    package var architectureOptions: ArchitectureOptions {
+        ArchitectureOptions(
+            baseChannels: baseChannels, depth: depth, dropout: Float(dropout), decoder: .init(rawValue: decoder)!,
+            normalization: .init(rawValue: normalization)!)
+    }
 }
 
 extension Network {
@@ -22,9 +31,8 @@ extension Network {
     ///
     /// Throws `NetworkError` when the size does not fit the architecture.
     package static func graph(_ configuration: TrainingConfiguration, channels: Int, height: Int, width: Int) throws -> Node {
-        let options = ArchitectureOptions(
-            baseChannels: configuration.baseChannels, depth: configuration.depth, dropout: Float(configuration.dropout))
-        return try Architecture.named(configuration.architecture).graph(channels: channels, height: height, width: width, options: options)
+        try Architecture.named(configuration.architecture).graph(
+            channels: channels, height: height, width: width, options: configuration.architectureOptions)
     }
 
     /// Parameters, their average and the optimizer's state as a checkpoint holds them, each made when it is asked for: together they are
@@ -35,7 +43,12 @@ extension Network {
             Checkpoint.Parameter(
                 name: parameter.name, shape: parameter.shape, values: parameter.values(in: parameterMemory.pointer),
                 average: average.map { parameter.values(in: $0.memory.pointer) },
-                optimizerState: Dictionary(uniqueKeysWithValues: states.map { ($0.name, parameter.values(in: $0.values.baseAddress!)) }))
+                optimizerState: Dictionary(
+                    uniqueKeysWithValues: states.map { state in
+                        // No optimizer knows of running statistics.
+                        let known = parameter.isTrainable ? parameter.values(in: state.values.baseAddress!) : nil
+                        return (state.name, known ?? [Float](repeating: 0, count: parameter.count))
+                    }))
         }
     }
 
@@ -57,7 +70,7 @@ extension Network {
         try compare(with: checkpoint, from: path)
         for (parameter, stored) in zip(parameters, checkpoint.parameters) {
             parameter.setValues(stored.values, in: parameterMemory.pointer)
-            for state in optimizer.state {
+            for state in optimizer.state where parameter.isTrainable {
                 if let values = stored.optimizerState[state.name] { parameter.setValues(values, in: state.values.baseAddress!) }
             }
             if let average { parameter.setValues(stored.average ?? stored.values, in: average.memory.pointer) }

@@ -8,16 +8,22 @@ struct PredictionTiles: CustomStringConvertible {
 
     /// Throws `TrainingError` of kind `usage` when tile and overlap do not fit the networks.
     init(_ options: PredictionOptions, _ trained: [TileInference.Trained], shape: VolumeShape, device: Device) throws {
-        // The poolings of a tile must fall on the pixels that those of the whole page would.
-        let multiple = trained.map { 1 << $0.configuration.depth }.max()!
-        if case .size(let height, let width) = options.tile, height % multiple != 0 || width % multiple != 0 {
-            let next = roundedUp(max(height, width), to: multiple)
-            throw TrainingError(
-                .usage, "--tile \(options.tile) is not a multiple of \(multiple), which the network's depth needs; the next is \(next)")
-        }
+        // The poolings of a tile must fall on the pixels that those of the whole page would: of several networks the strictest rule counts.
+        let rule = try trained.map { try $0.configuration.inputSize }.max { $0.multiple < $1.multiple }!, multiple = rule.multiple
         let size = options.tile.size(height: shape.height, width: shape.width)
+        // A tile's output is at least the distance at which tiles begin.
+        let least = rule.input(showing: multiple)
+        if case .size(let height, let width) = options.tile, !rule.fits(height) || !rule.fits(width) || min(height, width) < least {
+            let sides = rule.remainder == 0 ? "a multiple of \(multiple)" : "one of \(least), \(least + multiple), …"
+            throw TrainingError(
+                .usage,
+                "--tile \(options.tile) is not \(sides), which the network's depth needs; the next is \(max(least, rule.atLeast(max(height, width))))"
+            )
+        }
+        /// A whole page's tile also has what the network's output lacks.
+        func side(_ tile: Int, _ page: Int) -> Int { max(least, tile == page ? rule.input(showing: page) : rule.atLeast(tile)) }
         inference = try TileInference(
-            trained, channels: shape.channels, height: roundedUp(size.height, to: multiple), width: roundedUp(size.width, to: multiple),
+            trained, channels: shape.channels, height: side(size.height, shape.height), width: side(size.width, shape.width),
             orientations: options.augmentations, device: device)
         func axis(_ length: Int, _ tile: Int) throws -> TileAxis {
             TileAxis(

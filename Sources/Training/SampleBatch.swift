@@ -16,6 +16,8 @@ package final class SampleBatch: @unchecked Sendable {
     private let loader: SampleLoader
     private let network: Network
     private let imageCount, labelCount: Int
+    /// Of a sample's label, what the network puts out, and where it begins.
+    private let outputHeight, outputWidth, margin: Int
     private let images, labels: UnsafeMutableBufferPointer<Float>
     private let borderWeights: BorderWeights?
     /// The labels' border weights; empty without them.
@@ -42,7 +44,9 @@ package final class SampleBatch: @unchecked Sendable {
         self.loader = loader
         self.network = network
         imageCount = network.inputShape.channels * network.inputShape.height * network.inputShape.width
-        labelCount = network.outputShape.height * network.outputShape.width
+        labelCount = network.inputShape.height * network.inputShape.width
+        (outputHeight, outputWidth) = (network.outputShape.height, network.outputShape.width)
+        margin = (network.inputShape.height - network.outputShape.height) / 2
         images = .allocate(capacity: network.batch * imageCount)
         labels = .allocate(capacity: network.batch * labelCount)
         weights = .allocate(capacity: borderWeights == nil ? 0 : labels.count)
@@ -109,9 +113,16 @@ package final class SampleBatch: @unchecked Sendable {
         for index in samples.indices {
             if let failure = failures[index] { throw failure }
             network.setInput(sample: index, images.baseAddress! + index * imageCount)
-            let pixels = index * labelCount..<(index + 1) * labelCount
-            _ = network.target(sample: index).update(from: labels[pixels])
-            if borderWeights != nil { _ = network.pixelWeights(sample: index)!.update(from: weights[pixels]) }
+            crop(labels, index, to: network.target(sample: index))
+            if borderWeights != nil { crop(weights, index, to: network.pixelWeights(sample: index)!) }
+        }
+    }
+
+    /// The part of sample `index` of `planes` that the network puts out.
+    private func crop(_ planes: UnsafeMutableBufferPointer<Float>, _ index: Int, to output: UnsafeMutableBufferPointer<Float>) {
+        let source = planes.baseAddress! + index * labelCount, width = outputWidth + 2 * margin
+        for row in 0..<outputHeight {
+            (output.baseAddress! + row * outputWidth).update(from: source + (margin + row) * width + margin, count: outputWidth)
         }
     }
 

@@ -2,8 +2,8 @@ import Imaging
 import Kernels
 import Model
 
-/// A network that looks at whole slices of any size: they are continued by reflection to the next size that the network's poolings
-/// divide, and the result is cut back.
+/// A network that looks at whole slices of any size: they are continued by reflection to the next size that the network takes, and by the
+/// margin that its output lacks, and the result is cut back.
 package final class SliceInference {
     /// Rows and columns of a slice.
     package let height, width: Int
@@ -16,6 +16,8 @@ package final class SliceInference {
     /// The network; its parameters may be those of another one.
     package let network: Network
     private let channels, paddedHeight, paddedWidth: Int
+    /// Of the network.
+    private let inputSize: InputSizeRule
     private let padded: UnsafeMutableBufferPointer<Float>
     private let output: UnsafeMutableBufferPointer<Float>
 
@@ -29,8 +31,8 @@ package final class SliceInference {
         average: ParameterMemory? = nil
     ) throws {
         (self.channels, self.height, self.width) = (channels, height, width)
-        let multiple = 1 << configuration.depth
-        (paddedHeight, paddedWidth) = (roundedUp(height, to: multiple), roundedUp(width, to: multiple))
+        inputSize = try configuration.inputSize
+        (paddedHeight, paddedWidth) = (inputSize.input(showing: height), inputSize.input(showing: width))
         let graph = try Network.graph(configuration, channels: channels, height: paddedHeight, width: paddedWidth)
         network = Network(
             graph, purpose: .inference(batch: 1), device: device, sharing: shared, average: average,
@@ -39,7 +41,7 @@ package final class SliceInference {
         probabilities = .allocate(capacity: height * width)
         logits = .allocate(capacity: height * width)
         padded = .allocate(capacity: channels * paddedHeight * paddedWidth)
-        output = .allocate(capacity: paddedHeight * paddedWidth)
+        output = .allocate(capacity: inputSize.output(of: paddedHeight) * inputSize.output(of: paddedWidth))
     }
 
     deinit { for buffer in [image, probabilities, logits, padded, output] { buffer.deallocate() } }
@@ -51,8 +53,9 @@ package final class SliceInference {
     package func run() {
         for channel in 0..<channels {
             for y in 0..<paddedHeight {
-                let source = (channel * height + reflected(y, height)) * width, target = (channel * paddedHeight + y) * paddedWidth
-                for x in 0..<paddedWidth { padded[target + x] = image[source + reflected(x, width)] }
+                let row = reflected(y - inputSize.margin, height)
+                let source = (channel * height + row) * width, target = (channel * paddedHeight + y) * paddedWidth
+                for x in 0..<paddedWidth { padded[target + x] = image[source + reflected(x - inputSize.margin, width)] }
             }
         }
         network.setInput(sample: 0, padded.baseAddress!)
@@ -65,7 +68,7 @@ package final class SliceInference {
 
     private func cut(to result: UnsafeMutableBufferPointer<Float>) {
         for y in 0..<height {
-            for x in 0..<width { result[y * width + x] = output[y * paddedWidth + x] }
+            for x in 0..<width { result[y * width + x] = output[y * inputSize.output(of: paddedWidth) + x] }
         }
     }
 }

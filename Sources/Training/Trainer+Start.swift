@@ -100,14 +100,10 @@ struct TrainingData {
                 }
             }
             let loader = try SampleLoader(
-                dataset: training, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
-            let multiple = 1 << configuration.depth
-            if loader.sampleHeight % multiple != 0 || loader.sampleWidth % multiple != 0 {
-                throw TrainingError(
-                    .usage,
-                    "--crop full: \(configuration.images) is \(training.images.shape), but --depth \(configuration.depth) needs multiples of \(multiple); --crop \(training.height / multiple * multiple)x\(training.width / multiple * multiple) fits"
-                )
-            }
+                dataset: training, augmentation: configuration.augment, crop: configuration.crop,
+                margin: configuration.inputSize.margin, seed: configuration.seed)
+            try configuration.validate(
+                (loader.sampleHeight, loader.sampleWidth), what: "--crop full: \(configuration.images) is \(training.images.shape)")
             return (training, validation, loader)
         }
         // Every rank opened files of these names; whether they are the same files on all hosts shows in their shapes, cheaply.

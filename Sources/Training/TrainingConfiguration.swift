@@ -55,6 +55,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var depth = 4
     /// Probability of dropping an element after the two deepest levels of the encoder.
     public var dropout = 0.5
+    /// How the way up enlarges an image: an `ArchitectureOptions.Decoder`.
+    public var decoder = ArchitectureOptions.Decoder.upsample.rawValue
+    /// What lies between a convolution and its ReLU: an `ArchitectureOptions.Normalization`.
+    public var normalization = ArchitectureOptions.Normalization.none.rawValue
     /// Name of the optimizer.
     public var optimizer = "adam"
     /// Decay of Adam's first moment.
@@ -169,7 +173,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if crop == .full {
             throw TrainingError(.usage, "--crop full: there is no slice to take the size from; give a side or height x width")
         }
-        try validateCrop()
+        try validateNetwork()
         try validateOptimization()
         try validateLoss()
     }
@@ -207,7 +211,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if ValidationMetric(rawValue: bestMetric)!.needsSegments && segmentationScoresEvery == 0 {
             throw TrainingError(.usage, "--best-metric \(bestMetric) is scored only with --segmentation-scores-every")
         }
-        try validateCrop()
+        try validateNetwork()
         try validateOptimization()
         try validateAccumulation()
         try validateLoss()
@@ -219,16 +223,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if accumulate > batchSize {
             throw TrainingError(
                 .usage, "--accumulate \(accumulate): a batch of \(batchSize) has no more than \(batchSize) parts of a sample each")
-        }
-    }
-
-    /// Whether the poolings divide the crop.
-    private func validateCrop() throws {
-        let multiple = 1 << depth, (height, width) = crop.size(height: 0, width: 0)  // full: the volume's size is checked when it is known
-        if height % multiple != 0 || width % multiple != 0 {
-            let next = roundedUp(max(height, width), to: multiple)
-            throw TrainingError(
-                .usage, "--crop \(crop) is not a multiple of \(multiple), which --depth \(depth) needs; the next is \(next)")
         }
     }
 
@@ -252,6 +246,3 @@ extension [String] {
     /// Each element once, where it is first.
     fileprivate var uniqued: [String] { reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 }
-
-/// The smallest multiple of `multiple` that is not below `value`.
-func roundedUp(_ value: Int, to multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

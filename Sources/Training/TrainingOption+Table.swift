@@ -45,7 +45,7 @@ extension TrainingOption {
             "batch-size", \.batchSize, 1...65_536, decidesBits: true,
             "Samples in an update over all ranks: the result does not depend on the number of ranks."),
         TrainingOption(
-            name: "crop", placeholder: "N|HxW|full", explanation: "Part of a slice that a sample shows, in pixels; a multiple of 2^depth.",
+            name: "crop", placeholder: "N|HxW|full", explanation: "Part of a slice that a sample shows, in pixels: a multiple of 2^depth.",
             decidesBits: true,
             set: { configuration, node throws(Refusal) in
                 guard let crop = node.string.flatMap({ Crop($0) }) else {
@@ -70,6 +70,12 @@ extension TrainingOption {
             "base-channels", \.baseChannels, 1...1024, decidesBits: true, "Channels of the first level; each level below has twice as many."
         ),
         integer("depth", \.depth, 1...8, decidesBits: true, "Poolings from the first level to the deepest."),
+        choice(
+            "decoder", \.decoder, { decoders },
+            "How the way up enlarges: nearest-neighbour upsampling and a 2x2 convolution, or a transposed 2x2 convolution."),
+        choice(
+            "norm", \.normalization, { normalizations },
+            "What lies between a convolution and its ReLU; batch: statistics over the whole batch, whatever the number of ranks."),
         number("dropout", \.dropout, 0..<1, "Probability of dropping an element after the two deepest levels of the encoder."),
     ]
 

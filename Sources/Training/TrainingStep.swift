@@ -23,6 +23,8 @@ package final class TrainingStep {
     private var step = 0
     /// Norm of the gradient of the last step, over all parameters, before it is clipped.
     package private(set) var gradientNorm = 0.0
+    /// Where the network's values depend on the whole batch.
+    private let statistics: BatchStatistics?
     /// The batch positions of this rank.
     private let local: Range<Int>
     private let watchdog: Watchdog
@@ -44,10 +46,12 @@ package final class TrainingStep {
                 convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate,
                 loss: configuration.lossFunction)
         }
-        optimizer = configuration.makeOptimizer(count: network.arenaCount)
+        statistics = network.dependsOnBatch ? BatchStatistics(communicator: communicator, partition: partition) : nil
+        network.statisticsReducer = statistics
+        optimizer = configuration.makeOptimizer(count: network.trainableCount)
         average = configuration.makeAverage(count: network.arenaCount)
         learningRates = configuration.learningRates
-        check = BufferCheck(count: network.arenaCount)
+        check = BufferCheck(count: network.trainableCount)
         reducer = try GradientReducer(
             communicator: communicator, batch: configuration.batchSize, count: network.arenaCount, method: configuration.reductionMethod)
         backward = OverlappedBackward(
@@ -71,6 +75,7 @@ package final class TrainingStep {
         watchdog.enter(.forward, step: step)
         if watchdog.isPlanned(.nan) { network.target(sample: 0)[0] = .nan }
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
+        try statistics?.check()
         network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
         clock.mark(\.forward)
         let parameters = checksum ?? check.checksum(on: network.device, network.parameterMemory.pointer)
@@ -86,6 +91,7 @@ package final class TrainingStep {
     package func differentiate(position: Int, clock: inout StepClock) throws -> Bool {
         watchdog.enter(.backward)
         try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound)
+        try statistics?.check()
         clock.mark(\.backward)
         clock.overlapped = backward.overlappedSeconds
         watchdog.enter(.reduction)
@@ -100,6 +106,7 @@ package final class TrainingStep {
     package func update(clock: inout StepClock) {
         watchdog.enter(.update)
         if watchdog.isPlanned(.differ) { network.gradientValues[0] += 1 }
+        network.updateState()
         optimizer.learningRate = learningRates.rate(at: step)
         // PyTorch's clip_grad_norm_.
         let scale = configuration.clipNorm.map { min(1, $0 / (gradientNorm + 1e-6)) } ?? 1

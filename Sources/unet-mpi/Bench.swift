@@ -39,6 +39,8 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: .benchmark("architecture")) var architecture: String?
     @Option(help: .benchmark("base-channels")) var baseChannels: String?
     @Option(help: .benchmark("depth")) var depth: String?
+    @Option(help: .benchmark("decoder")) var decoder: String?
+    @Option(help: .benchmark("norm")) var norm: String?
     @Option(help: .benchmark("dropout")) var dropout: String?
     @Option(help: .benchmark("crop", "256, for predict 512")) var crop: String?
     @Option(help: .benchmark("batch-size", "the number of ranks")) var batchSize: String?

@@ -23,6 +23,10 @@ struct Info: ParsableCommand {
     var architecture: String?
     @Option(help: "Channels of the network's first level.") var baseChannels = 64
     @Option(help: "Poolings of the network.") var depth = 4
+    @Option(help: ArgumentHelp("How the network's way up enlarges.", valueName: "upsample|transpose"))
+    var decoder = ArchitectureOptions.Decoder.upsample
+    @Option(help: ArgumentHelp("Normalisation of the network.", valueName: "none|group|instance|batch"))
+    var norm = ArchitectureOptions.Normalization.none
     @Option(help: "Channels of the images.") var channels = 1
     @Option(help: ArgumentHelp("Size of the images in pixels.", valueName: "N|HxW")) var crop = "256"
 
@@ -43,7 +47,8 @@ struct Info: ParsableCommand {
         if let architecture {
             let (height, width) = Crop(crop)!.size(height: 0, width: 0)
             let graph = try Architecture.named(architecture).graph(
-                channels: channels, height: height, width: width, options: ArchitectureOptions(baseChannels: baseChannels, depth: depth))
+                channels: channels, height: height, width: width,
+                options: ArchitectureOptions(baseChannels: baseChannels, depth: depth, decoder: decoder, normalization: norm))
             print(Network(graph, purpose: .inference(batch: 1), device: Device()).table)
         } else if let path {
             let fields = try Checkpoint.isCheckpoint(path: path) ? describe(Checkpoint(path: path)) : describe(VolumeReader(path))
@@ -124,3 +129,6 @@ struct Info: ParsableCommand {
         return fields
     }
 }
+
+extension ArchitectureOptions.Decoder: ExpressibleByArgument {}
+extension ArchitectureOptions.Normalization: ExpressibleByArgument {}

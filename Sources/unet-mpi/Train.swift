@@ -51,6 +51,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("architecture")) var architecture: String?
     @Option(help: .training("base-channels")) var baseChannels: String?
     @Option(help: .training("depth")) var depth: String?
+    @Option(help: .training("decoder")) var decoder: String?
+    @Option(help: .training("norm")) var norm: String?
     @Option(help: .training("dropout")) var dropout: String?
     @Option(help: .training("optimizer")) var optimizer: String?
     @Option(help: .training("beta1")) var beta1: String?

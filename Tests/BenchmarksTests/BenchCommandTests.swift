@@ -237,8 +237,8 @@ import Training
             let text = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             #expect(run.status == 0 && text.contains("unet-mpi bench \(command) --"), "\(run)")
             for name in [
-                "architecture", "base-channels", "depth", "dropout", "crop", "batch-size", "convolution", "memory", "accumulate",
-                "reduction",
+                "architecture", "base-channels", "depth", "decoder", "norm", "dropout", "crop", "batch-size", "convolution", "memory",
+                "accumulate", "reduction",
                 "threads", "seed",
             ] {
                 let option = try #require(TrainingOption.all.first { $0.name == name })

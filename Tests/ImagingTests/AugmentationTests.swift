@@ -112,7 +112,7 @@ import Testing
         for position in 0..<300 {
             let map = Self.draw(configuration, position, height: height, width: width)
             seen.insert(map.orientation.quarterTurns)
-            let crop = slice.sampled(through: map).image  // traps if the window leaves the slice
+            let crop = slice.sampled(through: map).image  // a value twice if the window leaves the slice, which is mirrored there
             #expect(crop.count == height * width && Set(crop).count == crop.count)
             corners.insert(crop[0])
         }

@@ -6,14 +6,16 @@ import Testing
 /// One planned convolution with data and its results in double precision, shared by all tests.
 final class ConvolutionCase: Sendable, CustomTestStringConvertible {
     let algorithm: ConvolutionAlgorithm
+    let kind: Convolution.Kind
     let inputs, outputs: ChannelLayout
     let batch, height, width, kernelHeight, kernelWidth: Int
 
     init(
         _ algorithm: ConvolutionAlgorithm, _ inputs: [Int], _ outputs: [Int], _ height: Int, _ width: Int, batch: Int = 1,
-        kernel: (Int, Int)? = nil
+        kernel: (Int, Int)? = nil, valid: Bool = false
     ) {
         self.algorithm = algorithm
+        kind = algorithm == .upsampled ? .upsampling : (algorithm == .transposed ? .transposed : (valid ? .valid : .same))
         self.inputs = ChannelLayout(parts: inputs)
         self.outputs = ChannelLayout(parts: outputs)
         self.batch = batch
@@ -21,14 +23,14 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         self.width = width
         switch algorithm {
         case .winograd4, .winograd6: (kernelHeight, kernelWidth) = (3, 3)
-        case .upsampled: (kernelHeight, kernelWidth) = (2, 2)
+        case .upsampled, .transposed: (kernelHeight, kernelWidth) = (2, 2)
         case .pointwise: (kernelHeight, kernelWidth) = (1, 1)
         case .gathered, .general: (kernelHeight, kernelWidth) = kernel ?? (3, 3)
         }
     }
 
     var testDescription: String {
-        "\(algorithm) \(kernelHeight)×\(kernelWidth) \(inputs.parts)→\(outputs.parts) at \(height)×\(width), batch \(batch)"
+        "\(algorithm)\(kind == .valid ? " unpadded" : "") \(kernelHeight)×\(kernelWidth) \(inputs.parts)→\(outputs.parts) at \(height)×\(width), batch \(batch)"
     }
 
     /// Ways in which the input gradient is stored: of the largest shapes only the plainest and the one that takes every step.
@@ -36,16 +38,21 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         inputs.blocks * outputs.blocks > 200 ? [false, true].map { GradientStorage(accumulate: $0, mask: $0) } : GradientStorage.allCases
     }
 
-    var upsampling: Bool { algorithm == .upsampled }
-    var outputHeight: Int { upsampling ? 2 * height : height }
-    var outputWidth: Int { upsampling ? 2 * width : width }
+    var outputHeight: Int { outputLength(height, kernelHeight) }
+    var outputWidth: Int { outputLength(width, kernelWidth) }
+    private func outputLength(_ length: Int, _ kernel: Int) -> Int {
+        kind.enlarges ? 2 * length : (kind == .valid ? length - kernel + 1 : length)
+    }
+    /// Zeros above and to the left of the input.
+    var top: Int { kind == .valid ? 0 : (kernelHeight - 1) / 2 }
+    var left: Int { kind == .valid ? 0 : (kernelWidth - 1) / 2 }
     var taps: Int { kernelHeight * kernelWidth }
 
     /// The plan for some number of samples.
     func plan(batch: Int? = nil) -> Convolution {
         Convolution(
             input: Shape(batch: batch ?? self.batch, blocks: inputs.blocks, height: height, width: width), inputChannels: inputs.channels,
-            outputBlocks: outputs.blocks, kernelHeight: kernelHeight, kernelWidth: kernelWidth, upsampling: upsampling, algorithm: algorithm
+            outputBlocks: outputs.blocks, kernelHeight: kernelHeight, kernelWidth: kernelWidth, kind: kind, algorithm: algorithm
         )
     }
 
@@ -133,18 +140,41 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         let allInputs = Array(0..<inputs.channels), allOutputs = Array(0..<outputs.channels)
         var result = Expected(forward: [], inputGradient: [], weightGradient: [], biasGradient: [])
         for (x, gradient) in zip(x, gradient) {
-            let source = upsampling ? Reference.upsample(x) : x
-            result.forward.append(
-                Reference.convolution(
-                    source, weights: weights(checkedOutputs, allInputs), bias: checkedOutputs.map { bias[$0] }, kernelHeight: kernelHeight,
-                    kernelWidth: kernelWidth))
-            let inputGradient = Reference.convolutionInputGradient(
-                gradient, weights: weights(allOutputs, checkedInputs), inputChannels: checkedInputs.count, kernelHeight: kernelHeight,
-                kernelWidth: kernelWidth)
-            result.inputGradient.append(upsampling ? Reference.upsampleGradient(inputGradient) : inputGradient)
-            let (w, b) = Reference.convolutionWeightGradient(
-                ConvolutionCase.select(source, checkedInputs), ConvolutionCase.select(gradient, checkedOutputs), kernelHeight: kernelHeight,
-                kernelWidth: kernelWidth)
+            let checkedBias = checkedOutputs.map { bias[$0] }, checkedX = ConvolutionCase.select(x, checkedInputs)
+            let checkedGradient = ConvolutionCase.select(gradient, checkedOutputs)
+            let w: [Double], b: [Double]
+            if kind == .transposed {
+                result.forward.append(
+                    Reference.transposedConvolution(x, weights: weights(checkedOutputs, allInputs), bias: checkedBias))
+                result.inputGradient.append(
+                    Reference.transposedConvolutionInputGradient(
+                        gradient, weights: weights(allOutputs, checkedInputs), inputChannels: checkedInputs.count))
+                (w, b) = Reference.transposedConvolutionWeightGradient(checkedX, checkedGradient)
+            } else {
+                /// An unpadded convolution is the middle of a padded one.
+                func middle(_ image: Image) -> Image {
+                    guard kind == .valid else { return image }
+                    return Reference.crop(
+                        image, top: (kernelHeight - 1) / 2, left: (kernelWidth - 1) / 2, height: outputHeight, width: outputWidth)
+                }
+                func surrounded(_ image: Image) -> Image {
+                    guard kind == .valid else { return image }
+                    return Reference.cropGradient(
+                        image, top: (kernelHeight - 1) / 2, left: (kernelWidth - 1) / 2, height: height, width: width)
+                }
+                func enlarged(_ image: Image) -> Image { kind == .upsampling ? Reference.upsample(image) : image }
+                result.forward.append(
+                    middle(
+                        Reference.convolution(
+                            enlarged(x), weights: weights(checkedOutputs, allInputs), bias: checkedBias, kernelHeight: kernelHeight,
+                            kernelWidth: kernelWidth)))
+                let inputGradient = Reference.convolutionInputGradient(
+                    surrounded(gradient), weights: weights(allOutputs, checkedInputs), inputChannels: checkedInputs.count,
+                    kernelHeight: kernelHeight, kernelWidth: kernelWidth)
+                result.inputGradient.append(kind == .upsampling ? Reference.upsampleGradient(inputGradient) : inputGradient)
+                (w, b) = Reference.convolutionWeightGradient(
+                    enlarged(checkedX), surrounded(checkedGradient), kernelHeight: kernelHeight, kernelWidth: kernelWidth)
+            }
             result.weightGradient.append(w)
             result.biasGradient.append(b)
         }

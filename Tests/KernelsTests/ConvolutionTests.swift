@@ -82,11 +82,11 @@ extension ConvolutionCase {
 
     @Test("the rule chooses by kernel and channels")
     func rule() {
-        func chosen(_ channels: Int, _ height: Int, _ width: Int, upsampling: Bool = false, image: (Int, Int) = (32, 32))
+        func chosen(_ channels: Int, _ height: Int, _ width: Int, kind: Convolution.Kind = .same, image: (Int, Int) = (32, 32))
             -> ConvolutionAlgorithm
         {
             Convolution.algorithm(
-                inputChannels: channels, height: image.0, width: image.1, kernelHeight: height, kernelWidth: width, upsampling: upsampling)
+                inputChannels: channels, height: image.0, width: image.1, kernelHeight: height, kernelWidth: width, kind: kind)
         }
         #expect(chosen(64, 3, 3) == .winograd4)
         #expect(chosen(4, 3, 3) == .winograd4)
@@ -103,7 +103,9 @@ extension ConvolutionCase {
         #expect(chosen(64, 1, 1) == .pointwise)
         #expect(chosen(64, 5, 5) == .general)
         #expect(chosen(64, 1, 3) == .general)
-        #expect(chosen(1, 2, 2, upsampling: true) == .upsampled)
+        #expect(chosen(1, 2, 2, kind: .upsampling) == .upsampled)
+        #expect(chosen(1, 2, 2, kind: .transposed) == .transposed)
+        #expect(chosen(64, 3, 3, kind: .valid) == .winograd4)
         // Two parts of one channel fill two blocks: not the layout that gathering reads.
         let parts = ChannelLayout(parts: [1, 1])
         let plan = Convolution(
@@ -114,7 +116,7 @@ extension ConvolutionCase {
 
     @Test("NaN in an input reaches the output through ReLU", arguments: KernelVariant.available)
     func notFinite(_ variant: KernelVariant) {
-        for algorithm: ConvolutionAlgorithm in [.winograd4, .winograd6, .upsampled, .pointwise, .gathered, .general] {
+        for algorithm: ConvolutionAlgorithm in [.winograd4, .winograd6, .upsampled, .transposed, .pointwise, .gathered, .general] {
             let c = ConvolutionCase(algorithm, [2], [3], 6, 6), plan = c.plan(), device = variant.device()
             var x = c.x[0]
             x[1, 2, 3] = .nan

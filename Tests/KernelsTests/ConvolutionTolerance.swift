@@ -49,19 +49,19 @@ private struct WinogradMatrices {
         output = (0..<(n - 2)).map { i in points.map { x in (0..<i).reduce(1.0) { power, _ in power * x } } + [i == n - 3 ? 1 : 0] }
     }
 
-    /// κ² of one dimension of an image of `length` pixels: the same for the output and for both gradients, since they are
-    /// the three derivatives of one trilinear form.
-    func squaredAmplification(_ length: Int) -> Double {
+    /// κ² of one dimension of `length` outputs made of `inputLength` pixels with `front` zeros in front: the same for the output and the
+    /// weights' gradient, since they are derivatives of one trilinear form.
+    func squaredAmplification(_ length: Int, inputLength: Int, front: Int) -> Double {
         var errors = 0.0, results = 0.0
         let n = data.count, m = n - 2
         for first in stride(from: 0, to: length, by: m) {
-            let inputs = (0..<n).filter { (0..<length).contains(first - 1 + $0) }, outputs = (0..<m).filter { first + $0 < length }
+            let inputs = (0..<n).filter { (0..<inputLength).contains(first - front + $0) }, outputs = (0..<m).filter { first + $0 < length }
             for f in 0..<n {
                 let d = inputs.reduce(0.0) { $0 + data[f][$1] * data[f][$1] }
                 let g = weights[f].reduce(0.0) { $0 + $1 * $1 }
                 errors += outputs.reduce(0.0) { $0 + output[$1][f] * output[$1][f] } * d * g
             }
-            for i in outputs { results += Double((0..<3).filter { (0..<length).contains(first + i - 1 + $0) }.count) }
+            for i in outputs { results += Double((0..<3).filter { (0..<inputLength).contains(first + i - front + $0) }.count) }
         }
         return errors / results
     }
@@ -83,7 +83,11 @@ extension ConvolutionCase {
     /// Products w · x of one pair of channels that do not fall into the zeros around the image.
     private var products: Int {
         func inside(_ length: Int, _ kernel: Int) -> Int {
-            (0..<kernel).reduce(0) { $0 + max(0, length - abs($1 - (kernel - 1) / 2)) }
+            switch kind {
+            case .valid: length * kernel
+            case .transposed: length
+            default: (0..<kernel).reduce(0) { $0 + max(0, length - abs($1 - (kernel - 1) / 2)) }
+            }
         }
         return inside(outputHeight, kernelHeight) * inside(outputWidth, kernelWidth)
     }
@@ -98,8 +102,15 @@ extension ConvolutionCase {
         0x1p-24 * amplification * (0.6 * Double(terms).squareRoot() + (algorithm == .winograd6 ? 4 : 3))
     }
 
+    /// Of the output and the weights' gradient, whose tiles are the output's.
     private func amplification(_ matrices: WinogradMatrices) -> Double {
-        (matrices.squaredAmplification(height) * matrices.squaredAmplification(width)).squareRoot()
+        (matrices.squaredAmplification(outputHeight, inputLength: height, front: top)
+            * matrices.squaredAmplification(outputWidth, inputLength: width, front: left)).squareRoot()
+    }
+    /// Of the input's gradient.
+    private func adjointAmplification(_ matrices: WinogradMatrices) -> Double {
+        (matrices.squaredAmplification(height, inputLength: outputHeight, front: 2 - top)
+            * matrices.squaredAmplification(width, inputLength: outputWidth, front: 2 - left)).squareRoot()
     }
     /// Of upsampling and 2 × 2 convolution by four products: 3/2 in the interior (in one dimension variances 2 and 4 where 2 and 2
     /// are needed), and 5/3 for a single pixel.
@@ -111,16 +122,17 @@ extension ConvolutionCase {
         case .winograd4: tolerance(terms: inputs.channels, amplification: amplification(.winograd4))
         case .winograd6: tolerance(terms: inputs.channels, amplification: amplification(.winograd6))
         case .upsampled: tolerance(terms: 4 * inputs.channels, amplification: ConvolutionCase.upsampledAmplification)
+        case .transposed: tolerance(terms: inputs.channels, amplification: 1)
         default: tolerance(terms: inputs.channels * taps, amplification: 1)
         }
     }
     /// Allowed error of the input's gradient. That of a gathered 3 × 3 convolution is computed by Winograd's algorithm.
     var inputGradientTolerance: Double {
         switch algorithm {
-        case .winograd4: tolerance(terms: outputs.channels, amplification: amplification(.winograd4))
-        case .winograd6: tolerance(terms: outputs.channels, amplification: amplification(.winograd6))
+        case .winograd4: tolerance(terms: outputs.channels, amplification: adjointAmplification(.winograd4))
+        case .winograd6: tolerance(terms: outputs.channels, amplification: adjointAmplification(.winograd6))
         case .gathered where kernelHeight == 3 && kernelWidth == 3:
-            tolerance(terms: outputs.channels, amplification: max(amplification(.winograd4), amplification(.winograd6)))
+            tolerance(terms: outputs.channels, amplification: max(adjointAmplification(.winograd4), adjointAmplification(.winograd6)))
         case .upsampled: tolerance(terms: 4 * outputs.channels, amplification: ConvolutionCase.upsampledAmplification)
         default: tolerance(terms: outputs.channels * taps, amplification: 1)
         }
@@ -128,8 +140,8 @@ extension ConvolutionCase {
     /// Allowed error of the weights' gradient: chains over the tiles or pixels of a sample.
     var weightGradientTolerance: Double {
         switch algorithm {
-        case .winograd4: tolerance(terms: (height + 3) / 4 * ((width + 3) / 4), amplification: amplification(.winograd4))
-        case .winograd6: tolerance(terms: (height + 5) / 6 * ((width + 5) / 6), amplification: amplification(.winograd6))
+        case .winograd4: tolerance(terms: (outputHeight + 3) / 4 * ((outputWidth + 3) / 4), amplification: amplification(.winograd4))
+        case .winograd6: tolerance(terms: (outputHeight + 5) / 6 * ((outputWidth + 5) / 6), amplification: amplification(.winograd6))
         case .upsampled: tolerance(terms: height * width, amplification: ConvolutionCase.upsampledAmplification)
         default: tolerance(terms: height * width, amplification: 1)
         }

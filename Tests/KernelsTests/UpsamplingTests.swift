@@ -19,7 +19,7 @@ import Testing
 
             func results(_ algorithm: ConvolutionAlgorithm) -> [[Float]] {
                 let plan = Convolution(
-                    input: shape, inputChannels: inputs, outputBlocks: large.blocks, kernelHeight: 2, kernelWidth: 2, upsampling: true,
+                    input: shape, inputChannels: inputs, outputBlocks: large.blocks, kernelHeight: 2, kernelWidth: 2, kind: .upsampling,
                     algorithm: algorithm)
                 #expect(plan.algorithm == algorithm)
                 let scratch = TestMemory(plan.scratchCount(on: device))

@@ -49,7 +49,8 @@ extension Network {
         initializeParameters(seed: seed)
         for (i, parameter) in parameters.enumerated() where parameter.shape.count == 1 {
             parameter.setValues(
-                testNumbers(parameter.count, seed: seed &+ UInt64(i)).map { 0.1 + $0 * 0.1 }, in: parameterValues.baseAddress!)
+                testNumbers(parameter.count, seed: seed &+ UInt64(i)).map { (parameter.initializer == .ones ? 1 : 0.1) + $0 * 0.1 },
+                in: parameterValues.baseAddress!)
         }
     }
 

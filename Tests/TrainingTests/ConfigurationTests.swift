@@ -151,7 +151,7 @@ import Training
             ("momentum", "0.9"), ("weight-decay", "0.1"), ("clip-norm", "1"), ("weight-averaging", "0.99"),
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
             ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
-            ("reduction", "fast"), ("normalization", "slice"),
+            ("reduction", "fast"), ("normalization", "slice"), ("decoder", "transpose"), ("norm", "group"),
         ]
         for option in same {
             let changed = try configuration("", [option])

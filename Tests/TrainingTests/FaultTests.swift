@@ -22,12 +22,12 @@ import Training
             volume.training(output) + more, ranks: ranks, limit: limit, environment: fault.map { ["UNET_TEST_FAULT": $0] } ?? [:])
     }
 
-    /// The same command goes on, and ends like an undisturbed run; the checkpoints before `last` have been there.
-    func expectResumption(from last: Int, _ more: String..., sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let resumed = try Program.run(volume.training("run") + more, ranks: 2)
+    /// The same command goes on from the last checkpoint, which is one of `last`, and ends like an undisturbed run.
+    func expectResumption(from last: Int..., sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let resumed = try Program.run(volume.training("run"), ranks: 2)
+        let starts = last.map { "going on from \(volume.checkpoint("run", step: $0))" }
         #expect(
-            resumed.status == 0 && resumed.errors.contains("going on from \(volume.checkpoint("run", step: last))"), "\(resumed.errors)",
-            sourceLocation: sourceLocation)
+            resumed.status == 0 && starts.contains { resumed.errors.contains($0) }, "\(resumed.errors)", sourceLocation: sourceLocation)
         #expect(try run(nil, output: "undisturbed", ranks: 0).status == 0)
         let expected = try state("undisturbed")
         #expect(try expected.count == 4 && state("run") == expected, sourceLocation: sourceLocation)
@@ -73,7 +73,8 @@ import Training
         }
         #expect(lines.contains { $0.hasPrefix("warning: ") && $0.contains("after 25 s (--stall-timeout)") }, "\(outcome.errors)")
         #expect(lines.contains { $0.hasPrefix("rank ") && $0.contains("no progress for 25 s") }, "\(outcome.errors)")
-        try expectResumption(from: fault.hasPrefix("0") ? 10 : 5)
+        // The launcher lets a stopped process go on before it ends it: rank 0 may still put its checkpoint in place.
+        if fault.hasPrefix("0") { try expectResumption(from: 10, 15) } else { try expectResumption(from: 5) }
     }
 
     /// What is only slow goes on, and the bits are those of every run.
@@ -149,7 +150,8 @@ import Training
         try handle.close()
         let outcome = try mixed(other, volume.training("mixed"))
         #expect(outcome.status == 76 && outcome.seconds < 10, "\(outcome.errors)")
-        #expect(outcome.count("program is \(programVersion), build ") == 1 && outcome.count(" on rank 1. Start all") == 1, "\(outcome.errors)")
+        #expect(
+            outcome.count("program is \(programVersion), build ") == 1 && outcome.count(" on rank 1. Start all") == 1, "\(outcome.errors)")
     }
 
     /// The system refuses rank 0 to write more than 64 KiB to a file: half way through the first checkpoint.

@@ -56,7 +56,9 @@ struct VirtualHostFaultTests {
         let errors = Pipe(), keepalive = ["time": "2", "intvl": "1", "probes": "2"].map { ("OMPI_MCA_oob_tcp_keepalive_\($0)", $1) }
         let process = try Program.start(
             // The link is to go down in a step: checkpoints and validation, which may take longer, are far from each other.
-            volume.training("run", steps: 1_000_000) + ["--stall-timeout", "6s", "--checkpoint-every", "300", "--validate-every", "100000"],
+            volume.training("run", steps: 1_000_000) + [
+                "--stall-timeout", "6s", "--checkpoint-every", "300", "--validate-every", "100000",
+            ],
             ranks: 3, on: cluster, errors: errors, output: Pipe(),
             environment: launcherNotices ? Dictionary(uniqueKeysWithValues: keepalive) : [:])
         let reader = Program.Reader(errors), log = volume.folder / "run/log.jsonl"

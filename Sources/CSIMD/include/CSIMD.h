@@ -102,7 +102,8 @@ typedef struct {
   float *scratch;          // threads x scratchStride floats
   ptrdiff_t inputStride, outputStride, maskStride, scratchStride;
   ptrdiff_t batch, inputBlocks, outputBlocks;
-  ptrdiff_t height, width;          // of the tiled image: the output's, for an upsampling scheme the source's
+  ptrdiff_t height, width;          // of the tiled image: the output's, for a scheme that enlarges the source's
+  ptrdiff_t inputHeight, inputWidth, top, left;   // of the input of a scheme with stride 1, and the zeros above and to the left of it
   ptrdiff_t inputChannels;          // real channels of a gathered input
   ptrdiff_t kernelHeight, kernelWidth;
   ptrdiff_t tiles, tileGroup;       // tiles in all, and in one group
@@ -119,6 +120,7 @@ typedef struct {
   float *biasGradient;           // [outputBlocks][16], overwritten; or null
   float *transformedInput, *transformedGradient, *products, *scratch;
   ptrdiff_t inputBlocks, outputBlocks, height, width, inputChannels, kernelHeight, kernelWidth;
+  ptrdiff_t inputHeight, inputWidth, top, left;    // as above
   ptrdiff_t tiles, tileGroup, group, inputChunk;   // inputChunk: input blocks in one unit of the product
   ptrdiff_t scratchStride;
 } csimd_weight_gradient;
@@ -189,6 +191,41 @@ typedef struct {
   ptrdiff_t count, piece;
 } csimd_add;
 
+/// Sums over, and linear maps of, the pixels of each channel; a task is one piece of one block plane of one sample.
+typedef struct {
+  const float *input, *outputGradient, *mask;
+  const float *coefficients;     // [batch][blocks][4][16]
+  float *result;                 // an image, or [batch][blocks][pieces][2][16]
+  ptrdiff_t inputStride, gradientStride, maskStride, resultStride, blocks, pixels, piece, pieces;
+  bool relu, accumulate;
+} csimd_normalization;
+
+/// result = first + second, rectified or not; a task is one block plane.
+typedef struct {
+  const float *first, *second;
+  float *result;
+  ptrdiff_t firstStride, secondStride, resultStride, blocks, pixels;
+  bool relu;
+} csimd_sum;
+
+/// A tensor times the sigmoid of lane 0 of another of one block; a task is one piece of a sample's pixels.
+typedef struct {
+  const float *input, *gate, *outputGradient;
+  float *result;                       // forward
+  float *inputGradient, *gateGradient; // backward, each may be null
+  ptrdiff_t inputStride, gateStride, gradientStride, resultStride, inputGradientStride, gateGradientStride;
+  ptrdiff_t blocks, pixels, piece, pieces;
+  bool accumulateInput, maskInput, accumulateGate, maskGate;
+} csimd_gate;
+
+/// The middle of larger planes; a task is one block plane. Forward the source is large, backward the result.
+typedef struct {
+  const float *source, *mask;
+  float *result;
+  ptrdiff_t sourceStride, resultStride, maskStride, blocks, height, width, largeHeight, largeWidth, top, left;
+  bool accumulate;
+} csimd_crop;
+
 /// A number for each piece of `count` floats: its checksum, or the bits of its sum of squares.
 typedef struct {
   const float *values;
@@ -216,7 +253,11 @@ typedef struct {
   csimd_task upsampledWeights, upsampled, upsampledGradientTransform, upsampledGradientProduct;
   csimd_task upsampledInputWeights, upsampledInput;
   csimd_task pointwiseWeights, pointwise, pointwiseGradientTransform, pointwiseGradientProduct;
+  csimd_task transposedWeights, transposed, transposedGradientTransform, transposedGradientProduct;
+  csimd_task transposedInputWeights, transposedInput;
   csimd_task gatheredWeights, gathered, gatheredGradientTransform, gatheredGradientProduct;
+  csimd_task moments, gradientMoments, normalize, normalizeGradient;
+  csimd_task sum, gate, gateGradient, crop, cropGradient;
   csimd_task pooling, poolingGradient, dropout, adam, momentum, average, copy, add, checksum, squareSum, truncatedNormal;
   csimd_task fusedMultiplyAddPeak;
   ptrdiff_t tileMultiple;        // tile groups that are multiples of this waste nothing

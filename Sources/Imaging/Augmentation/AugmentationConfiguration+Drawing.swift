@@ -52,16 +52,20 @@ extension AugmentationConfiguration {
 
     /// Draws the map of one sample: a pure function of its arguments.
     ///
-    /// The crop lies at a random place of the laid slice.
+    /// The crop lies at a random place of the laid slice, or its part within `margin` does, whatever lies around it.
     /// - Parameters:
     ///   - seed: Seed of the training.
     ///   - position: The sample's position in the stream.
-    ///   - height: Of the crop, at most the slice's.
-    ///   - width: Of the crop, at most the slice's.
-    public func drawMap(seed: UInt64, position: Int, height: Int, width: Int, sliceHeight: Int, sliceWidth: Int) -> SampleMap {
+    ///   - height: Of the crop; without the margin at most the slice's.
+    ///   - width: Of the crop; without the margin at most the slice's.
+    ///   - margin: Pixels at each side of the crop that may lie outside the slice.
+    public func drawMap(
+        seed: UInt64, position: Int, height: Int, width: Int, margin: Int = 0, sliceHeight: Int, sliceWidth: Int
+    ) -> SampleMap {
+        let innerHeight = height - 2 * margin, innerWidth = width - 2 * margin
         precondition(
-            (1...sliceHeight).contains(height) && (1...sliceWidth).contains(width),
-            "AugmentationConfiguration: a crop of \(height) × \(width) from a slice of \(sliceHeight) × \(sliceWidth)")
+            (1...sliceHeight).contains(innerHeight) && (1...sliceWidth).contains(innerWidth),
+            "AugmentationConfiguration: a crop of \(innerHeight) × \(innerWidth) from a slice of \(sliceHeight) × \(sliceWidth)")
         func draw(_ item: Item, _ probability: Double?) -> RandomStream? { Self.draw(item, probability, seed: seed, position: position) }
 
         var map = SampleMap(height: height, width: width)
@@ -71,12 +75,12 @@ extension AugmentationConfiguration {
         map.orientation.flipsVertically = draw(.verticalFlip, flips?.vertical) != nil
         if var random = draw(.quarterTurns, quarterTurns?.probability) {
             let turns = random.nextInteger(below: 4)
-            map.orientation.quarterTurns = height <= sliceWidth && width <= sliceHeight ? turns : turns & 2
+            map.orientation.quarterTurns = innerHeight <= sliceWidth && innerWidth <= sliceHeight ? turns : turns & 2
         }
         let (laidHeight, laidWidth) = map.orientation.exchangesAxes ? (sliceWidth, sliceHeight) : (sliceHeight, sliceWidth)
         var random = Self.stream(.crop, seed: seed, position: position)
-        map.originRow = random.nextInteger(below: laidHeight - height + 1)
-        map.originColumn = random.nextInteger(below: laidWidth - width + 1)
+        map.originRow = random.nextInteger(below: laidHeight - innerHeight + 1) - margin
+        map.originColumn = random.nextInteger(below: laidWidth - innerWidth + 1) - margin
 
         let rotation = draw(.rotation, rotation?.probability).map { $0.uniform(within: self.rotation!.degrees).0 }
         let shift = draw(.shift, shift?.probability).map { $0.uniform(within: self.shift!.fraction) }

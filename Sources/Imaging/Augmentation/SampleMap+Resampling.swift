@@ -23,24 +23,24 @@ extension SampleMap {
             image: image.baseAddress!, label: label.baseAddress!, channels: channels, height: sliceHeight, width: sliceWidth,
             outputImage: outputImage.baseAddress!, outputLabel: outputLabel.baseAddress!, outputPlane: outputPlane, fill: fill,
             fillValue: fillValue)
-        if takesPixelsToPixels {
+        if takesPixelsToPixels && liesInside(sampler) {
             copy(sampler)
         } else {
             interpolate(sampler, on: grid(sliceHeight: sliceHeight, sliceWidth: sliceWidth))
         }
     }
 
+    /// Whether all of the crop lies in the slice, where the map takes pixels to pixels.
+    private func liesInside(_ sampler: Sampler) -> Bool {
+        let laid = orientation.map(height: sampler.height, width: sampler.width)
+        return sampler.contains(laid(Coordinate(row: Double(originRow), column: Double(originColumn))))
+            && sampler.contains(laid(Coordinate(row: Double(originRow + height - 1), column: Double(originColumn + width - 1))))
+    }
+
     /// Row by row with whole-numbered steps through the source, where all of the crop lies in it.
     private func copy(_ sampler: Sampler) {
         let laid = orientation.map(height: sampler.height, width: sampler.width)
         let first = laid(Coordinate(row: Double(originRow), column: Double(originColumn)))
-        let last = laid(Coordinate(row: Double(originRow + height - 1), column: Double(originColumn + width - 1)))
-        precondition(
-            sampler.contains(first) && sampler.contains(last),
-            """
-            SampleMap: the crop of \(height) × \(width) at (\(originRow), \(originColumn)) leaves the slice of \
-            \(sampler.height) × \(sampler.width) turned by \(orientation.quarterTurns) quarters
-            """)
         let rowStep = Int(laid.rowRow) * sampler.width + Int(laid.columnRow)
         let columnStep = Int(laid.rowColumn) * sampler.width + Int(laid.columnColumn)
         let start = Int(first.row) * sampler.width + Int(first.column)

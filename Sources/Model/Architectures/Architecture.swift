@@ -1,20 +1,3 @@
-/// What the registered architectures can be asked for.
-public struct ArchitectureOptions: Codable, Equatable, Sendable {
-    /// Channels of the first level; each level below has twice as many.
-    public var baseChannels: Int
-    /// Number of poolings.
-    public var depth: Int
-    /// Dropout rate of the two deepest encoder levels, 0 ..< 1.
-    public var dropout: Float
-
-    /// The seed's values by default.
-    public init(baseChannels: Int = 64, depth: Int = 4, dropout: Float = 0.5) {
-        self.baseChannels = baseChannels
-        self.depth = depth
-        self.dropout = dropout
-    }
-}
-
 /// A network by name. A new one is a file beside this one and a line in `all`.
 public struct Architecture: Sendable {
     /// The name on the command line.
@@ -23,17 +6,28 @@ public struct Architecture: Sendable {
     public let summary: String
     /// The network as a function from image to logits.
     public let build: @Sendable (Node, ArchitectureOptions) throws(NetworkError) -> Node
+    /// Which images it takes.
+    public let inputSize: @Sendable (ArchitectureOptions) -> InputSizeRule
+
+    /// An architecture; without a rule of its own it takes multiples of 2^depth and puts out as many pixels.
+    public init(
+        name: String, summary: String, build: @escaping @Sendable (Node, ArchitectureOptions) throws(NetworkError) -> Node,
+        inputSize: @escaping @Sendable (ArchitectureOptions) -> InputSizeRule = { InputSizeRule(multiple: 1 << $0.depth) }
+    ) {
+        (self.name, self.summary, self.build, self.inputSize) = (name, summary, build, inputSize)
+    }
 
     /// The registry.
     public static let all = [
-        Architecture(name: "unet", summary: "the U-Net with a linear 1×1 head, which cannot die (default)") {
-            (image, options) throws(NetworkError) in
-            try unet(image, options)
-        },
-        Architecture(name: "unet-keras", summary: "the Keras U-Net's exact network: a 2-channel ReLU before the 1×1 head") {
-            (image, options) throws(NetworkError) in
-            try unetKeras(image, options)
-        },
+        Architecture(name: "unet", summary: "the U-Net with a linear 1×1 head, which cannot die (default)", build: unet),
+        Architecture(
+            name: "unet-keras", summary: "the Keras U-Net's exact network: a 2-channel ReLU before the 1×1 head", build: unetKeras),
+        Architecture(
+            name: "unet-valid", summary: "the paper's own, without padding: 572×572 pixels in, 388×388 out", build: unetValid,
+            inputSize: unetValidInputSize),
+        Architecture(name: "unet-residual", summary: "the U-Net of residual blocks", build: residualUNet),
+        Architecture(name: "attention-unet", summary: "the U-Net with attention gates in its skip connections", build: attentionUNet),
+        Architecture(name: "unet-plus-plus", summary: "UNet++: nested skip connections, no deep supervision", build: unetPlusPlus),
     ]
 
     /// The architecture called `name`.

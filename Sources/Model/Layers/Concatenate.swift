@@ -14,6 +14,11 @@ public struct Concatenate: Layer {
     /// - Throws: `NetworkError` when their sizes differ.
     public func callAsFunction(_ inputs: Node...) throws(NetworkError) -> Node { try Node(self, inputs) }
 
+    /// Applies the layer to several nodes of equal height and width.
+    ///
+    /// - Throws: `NetworkError` when their sizes differ.
+    public func callAsFunction(_ inputs: [Node]) throws(NetworkError) -> Node { try Node(self, inputs) }
+
     /// `Concatenate`.
     public var kind: String { "Concatenate" }
     /// If all parts are.

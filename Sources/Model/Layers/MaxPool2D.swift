@@ -10,6 +10,8 @@ public struct MaxPool2D: Layer {
 
     /// `MaxPool2D 2×2`.
     public var kind: String { "MaxPool2D 2×2" }
+    /// To find the maxima again.
+    public var needsOutputInBackward: Bool { true }
     /// As its input.
     public func isRectified(inputs: [Bool]) -> Bool { inputs[0] }
 

@@ -1,0 +1,1 @@
+../../Sources/KernelsBaseline/Connections.swift

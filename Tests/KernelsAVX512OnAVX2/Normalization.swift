@@ -1,0 +1,1 @@
+../../Sources/KernelsBaseline/Normalization.swift
