@@ -15,6 +15,14 @@ func kernelTarget(_ name: String, define: String, march: [String] = [], path: St
         ])
 }
 
+/// The MPI that is built with, as pkg-config and Debian call it: Open MPI, or MPICH with `UNET_MPI_LIBRARY=mpich`.
+let mpi: (pkgConfig: String, package: String) =
+    switch Context.environment["UNET_MPI_LIBRARY"] ?? "openmpi" {
+    case "openmpi": ("ompi-c", "libopenmpi-dev")
+    case "mpich": ("mpich", "libmpich-dev")
+    case let other: fatalError("UNET_MPI_LIBRARY=\(other): openmpi and mpich are supported")
+    }
+
 let package = Package(
     name: "unet-mpi",
     products: [
@@ -36,7 +44,7 @@ let package = Package(
         .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
         .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "CMPI", pkgConfig: mpi.pkgConfig, providers: [.apt([mpi.package])]),
         .systemLibrary(name: "CMalloc"),
 
         // Arithmetic.

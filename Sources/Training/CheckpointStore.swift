@@ -74,14 +74,17 @@ package struct CheckpointStore {
         }
     }
 
-    /// The newest checkpoint that is intact, and a warning for each newer one that is not. `nil` if there is none at all; an error
-    /// if there are some and none can be used: a run must not start again from the beginning unasked.
-    package func newest() throws -> (checkpoint: Checkpoint, path: String, warnings: [String])? {
+    /// The newest checkpoint that is intact, and a warning for each newer one that is not, or that `refusal` has something against. `nil` if
+    /// there is none at all; an error if there are some and none can be used: a run must not start again from the beginning unasked.
+    package func newest(refusal: (_ step: Int) -> String? = { _ in nil }) throws -> (
+        checkpoint: Checkpoint, path: String, warnings: [String]
+    )? {
         var warnings: [String] = []
         let steps = try steps()
         for step in steps.reversed() {
             let path = path(step: step)
             do {
+                if let reason = refusal(step) { throw TrainingError(.invalid, "\(path): \(reason)") }
                 return (try Checkpoint(path: path, files: files), path, warnings)
             } catch let error as TrainingError where error.kind == .invalid || error.kind == .inputOutput {
                 warnings.append("\(error); trying the one before")

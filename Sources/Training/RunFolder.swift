@@ -5,12 +5,15 @@ import Foundation
 ///     configuration.yaml     the resolved configuration
 ///     log.jsonl              one line a step
 ///     checkpoints/           step-00000600.h5 …, best.h5
+///     resumes.json           from the beginning of a run that goes on to its first checkpoint
 ///     lock                   while a job works here
 package final class RunFolder {
     /// The folder.
     package let path: String
     /// Its checkpoints.
     package let checkpoints: CheckpointStore
+    /// Which of them runs died of.
+    package var resumeAttempts: ResumeAttempts
     private let lock: RunLock
     private let files: any FileOperations
 
@@ -27,6 +30,7 @@ package final class RunFolder {
         self.path = path
         self.files = files
         self.checkpoints = CheckpointStore(folder: checkpoints, keep: keep, files: files)
+        resumeAttempts = ResumeAttempts(folder: path, files: files)
         try self.checkpoints.removeLeftovers()
     }
 

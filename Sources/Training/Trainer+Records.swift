@@ -92,6 +92,7 @@ extension Trainer {
         {
             logger.warning("\(warning)")
         }
+        if asStep { try folder.resumeAttempts.end() }
         logger.debug("saved step \(progress.step)\(isBest ? ", the best so far" : "")")
     }
 }

@@ -154,7 +154,7 @@ struct Start {
             }
             return nil
         }
-        if let found = try folder.checkpoints.newest() {
+        if let found = try folder.checkpoints.newest(refusal: folder.resumeAttempts.refusal) {
             for warning in found.warnings { logger.warning("\(warning)") }
             return (found.checkpoint, found.path)
         }

@@ -130,6 +130,11 @@ public final class Trainer {
             logger.notice("finished already: stopped early after step \(progress.step) of \(total): \(earlyEnd)")
             return .finished
         }
+        try communicator.agree("beginning the run") {
+            if resumedFrom != nil, progress.step > 0 { try folder?.resumeAttempts.begin(from: progress.step) }
+        }
+        // Not reached by a run that dies.
+        defer { try? folder?.resumeAttempts.end() }
         let local = partition.range(of: communicator.rank)
         var report = ProgressReport("step", from: progress.step, to: total, isSilent: communicator.rank != 0 || logger.logLevel > .notice)
         if let age = processAge() { logger.debug("the first step begins \(fixed(age, 2)) s after the start of the process") }

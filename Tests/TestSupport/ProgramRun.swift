@@ -54,13 +54,10 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
             process.executableURL = URL(fileURLWithPath: command[0])
             process.arguments = Array(command.dropFirst())
         } else if let ranks {
-            process.executableURL = try find("mpirun")
-            process.arguments = ["-n", String(ranks), executable.path] + arguments
-            // As --allow-run-as-root, --oversubscribe and --bind-to none, which another MPI's mpirun would not understand.
-            for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"] {
-                variables[name] = "1"
-            }
-            variables["OMPI_MCA_hwloc_base_binding_policy"] = "none"
+            let launcher = MPILauncher.command(ranks: ranks)
+            process.executableURL = try find(launcher[0])
+            process.arguments = launcher.dropFirst() + [executable.path] + arguments
+            variables.merge(MPILauncher.environment) { $1 }
         } else {
             process.executableURL = executable
             process.arguments = arguments
@@ -82,7 +79,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         let paths = folders.map { "\($0)/\(tool)" }
         guard let path = paths.first(where: FileManager.default.isExecutableFile) else {
-            throw Failure(description: "\(tool) is not on the PATH: install an MPI (Debian: openmpi-bin)")
+            throw Failure(description: "\(tool) is not on the PATH: install it (scripts/setup)")
         }
         return URL(fileURLWithPath: path)
     }

@@ -44,6 +44,23 @@ import Training
         if last < 20 { try expectResumption(from: last) }
     }
 
+    /// A checkpoint that two runs died of is not tried a third time; a run that ends by itself is no death.
+    @Test func aCheckpointThatRunsDieOf() throws {
+        let record = volume.folder / "run/resumes.json"
+        for _ in 0..<3 {
+            #expect(try run("1:12:forward:kill").status != 0)
+        }
+        #expect(FileManager.default.fileExists(atPath: record))
+        let third = try run("1:8:forward:kill")
+        #expect(
+            third.errors.contains("\(volume.checkpoint("run", step: 10)): 2 runs went on from it and died")
+                && third.errors.contains(record),
+            "\(third.errors)")
+        #expect(third.errors.contains("going on from \(volume.checkpoint("run", step: 5))"), "\(third.errors)")
+        try expectResumption(from: 5)
+        #expect(!FileManager.default.fileExists(atPath: record))
+    }
+
     /// A stopped process and one that hangs: a warning, then the end, both with the rank, its host and what it was at.
     @Test(arguments: [
         ("1:12:forward:stop", "step 12, forward"), ("2:12:backward:stop", "step 12, backward"),
@@ -118,8 +135,9 @@ import Training
     func mixed(_ program: String, _ arguments: [String]) throws -> Program.Outcome {
         let process = Process(), errors = Pipe(), began = ContinuousClock.now
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.environment = ProcessInfo.processInfo.environment.merging(MPILauncher.environment) { $1 }
         process.arguments =
-            ["OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "mpirun", "--oversubscribe", "-np", "1", Program.path]
+            MPILauncher.command(ranks: 1) + [Program.path]
             + volume.training("mixed") + [":", "-np", "1", program] + arguments + [":", "-np", "1", Program.path] + volume.training("mixed")
         process.standardError = errors
         process.standardOutput = Pipe()
@@ -158,12 +176,12 @@ import Training
     @Test func fullDisk() throws {
         let command = ([Program.path] + volume.training("run", steps: 20, "--base-channels", "16")).map { "'\($0)'" }.joined(separator: " ")
         let script = volume.folder.file(
-            "limited", "#!/bin/sh\nif [ \"$OMPI_COMM_WORLD_RANK\" = 0 ]; then trap '' XFSZ; ulimit -f 128; fi\nexec \(command)\n")
+            "limited",
+            "#!/bin/sh\nif [ \"${OMPI_COMM_WORLD_RANK:-$PMI_RANK}\" = 0 ]; then trap '' XFSZ; ulimit -f 128; fi\nexec \(command)\n")
         let process = Process(), errors = Pipe(), began = ContinuousClock.now
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "mpirun", "--oversubscribe", "-np", "3", "sh", script,
-        ]
+        process.environment = ProcessInfo.processInfo.environment.merging(MPILauncher.environment) { $1 }
+        process.arguments = MPILauncher.command(ranks: 3) + ["sh", script]
         process.standardError = errors
         process.standardOutput = Pipe()
         try process.run()

@@ -28,12 +28,11 @@ struct Program {
         environment added: [String: String] = [:]
     ) throws -> Process {
         let process = Process()
-        let launcher = cluster?.launcher(ranks: ranks) ?? ["mpirun", "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"]
+        let launcher = cluster?.launcher(ranks: ranks) ?? MPILauncher.command(ranks: ranks)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = (ranks == 0 ? [] : launcher) + through + [path] + arguments
-        var environment = ProcessInfo.processInfo.environment
-        for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] { environment[name] = "1" }
-        process.environment = environment.merging(added) { $1 }
+        let environment = ProcessInfo.processInfo.environment
+        process.environment = environment.merging(MPILauncher.environment) { $1 }.merging(added) { $1 }
         process.standardError = errors
         process.standardOutput = output
         // The threads that tests run on block most signals, and a child inherits that.

@@ -107,4 +107,21 @@ import Training
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 4 && lines[2] == #"{"step":3,"loss":1.0,"bad":null}"# && lines[3] == #"{"step":4}"#)
     }
+
+    @Test func resumeAttempts() throws {
+        var attempts = ResumeAttempts(folder: folder.path)
+        try attempts.begin(from: 600)
+        #expect(attempts.refusal(of: 600) == nil)
+        attempts = ResumeAttempts(folder: folder.path)
+        try attempts.begin(from: 600)
+        let reason = try #require(ResumeAttempts(folder: folder.path).refusal(of: 600))
+        #expect(reason.contains(folder / "resumes.json") && attempts.refusal(of: 500) == nil)
+        try attempts.end()
+        #expect(ResumeAttempts(folder: folder.path).refusal(of: 600) == nil)
+        // A record that cannot be read must not keep a run from going on.
+        try Data("{".utf8).write(to: URL(fileURLWithPath: folder / "resumes.json"))
+        attempts = ResumeAttempts(folder: folder.path)
+        try attempts.begin(from: 7)
+        #expect(attempts.refusal(of: 7) == nil)
+    }
 }

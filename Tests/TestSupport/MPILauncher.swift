@@ -1,0 +1,24 @@
+import Foundation
+
+/// How ranks are started on this machine, by the MPI that the package was built with: see `UNET_MPI_LIBRARY` in Package.swift.
+public enum MPILauncher {
+    /// Whether it is MPICH, otherwise Open MPI.
+    public static let isMPICH = ProcessInfo.processInfo.environment["UNET_MPI_LIBRARY"] == "mpich"
+
+    /// The launcher's name, as Debian, where several may be installed, and others call it.
+    public static let name = isMPICH ? isInstalled("mpiexec.mpich") ? "mpiexec.mpich" : "mpiexec" : "mpirun"
+
+    /// The command that starts what follows it on `ranks` ranks, however few cores there are, each free to run on any of them.
+    public static func command(ranks: Int) -> [String] {
+        [name, "-n", "\(ranks)"] + (isMPICH ? [] : ["--oversubscribe", "--bind-to", "none"])
+    }
+
+    /// What it wants in the environment: Open MPI's does not start for root otherwise.
+    public static let environment = isMPICH ? [:] : ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
+
+    private static func isInstalled(_ tool: String) -> Bool {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
+            FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")
+        }
+    }
+}
