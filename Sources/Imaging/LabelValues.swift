@@ -35,7 +35,7 @@ struct LabelValues {
                         + (found.count > 8 ? ", …" : "")
                     throw ImagingError(
                         .invalid, volume.path,
-                        "labels must have two values, background and foreground; up to page \(page) there are \(found.count): \(list) (lists of classes are not supported)"
+                        "labels must have two values, background and foreground; up to page \(page) there are \(found.count): \(list) (for several classes name them with --classes)"
                     )
                 }
                 return least...greatest

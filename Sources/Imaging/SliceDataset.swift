@@ -11,6 +11,8 @@ public final class SliceDataset: Sendable {
     public let labels: VolumeReader?
     /// The pages that belong to this dataset, in rising order; its slice 0 is the first of them.
     public let pages: [Int]
+    /// The classes that the labels tell apart; `nil` if they are foreground and background.
+    public let classes: LabelClasses?
     /// What is done to the raw values of the images, made ready for them.
     public let normalizer: Normalizer
     private let cache: Mutex<PageCache>
@@ -32,14 +34,16 @@ public final class SliceDataset: Sendable {
     /// - Parameters:
     ///   - images: The volumes of images.
     ///   - labels: The volumes of labels, one for each of images.
+    ///   - classes: The classes of the labels; by default they have two values, of which the higher is the foreground.
     ///   - pages: The pages to use, in rising order; all of them by default.
     ///   - normalization: What to do to the images; `Normalization.standard` for their type by default.
     ///   - cacheBytes: How much memory decoded slices may take.
     /// - Throws: `ImagingError` if a file cannot be read, labels and images differ in size, or there are no such pages.
     public init(
-        images: VolumePaths, labels: VolumePaths? = nil, pages: [Int]? = nil, normalization: Normalization? = nil,
-        cacheBytes: Int = 256 << 20
+        images: VolumePaths, labels: VolumePaths? = nil, classes: LabelClasses? = nil, pages: [Int]? = nil,
+        normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
     ) throws {
+        self.classes = classes
         if let labels, labels.paths.count != images.paths.count {
             throw ImagingError(
                 .usage, labels.description,
@@ -73,11 +77,12 @@ public final class SliceDataset: Sendable {
 
     /// The same with one volume.
     public convenience init(
-        images: String, labels: String? = nil, pages: [Int]? = nil, normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+        images: String, labels: String? = nil, classes: LabelClasses? = nil, pages: [Int]? = nil, normalization: Normalization? = nil,
+        cacheBytes: Int = 256 << 20
     ) throws {
         try self.init(
-            images: VolumePaths([images]), labels: labels.map { VolumePaths([$0]) }, pages: pages, normalization: normalization,
-            cacheBytes: cacheBytes)
+            images: VolumePaths([images]), labels: labels.map { VolumePaths([$0]) }, classes: classes, pages: pages,
+            normalization: normalization, cacheBytes: cacheBytes)
     }
 
     /// The file that a slice is in, and its page there, for messages: `slices/7.png, page 0`.
@@ -93,9 +98,10 @@ public final class SliceDataset: Sendable {
         try withImage(slice) { copy($0, to: samples) }
     }
 
-    /// Copies a slice's label: 1 where there is foreground and 0 elsewhere, row after row.
+    /// Copies a slice's label, row after row: 1 where there is foreground and 0 elsewhere; with a list of classes each pixel's place in it, and
+    /// −1 for what is to be ignored.
     ///
-    /// - Throws: `ImagingError` if it cannot be read, or the volume of labels has more than two values.
+    /// - Throws: `ImagingError` if it cannot be read, or the volume of labels has more than two values, or one that no class has.
     public func readLabel(_ slice: Int, into samples: UnsafeMutableBufferPointer<Float>) throws {
         try withLabel(slice) { copy($0, to: samples) }
     }
@@ -114,6 +120,9 @@ public final class SliceDataset: Sendable {
     /// Lends a slice's label, as `readLabel` would copy it.
     public func withLabel<Result>(_ slice: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         guard let labels else { preconditionFailure("\(images.path) was opened without labels") }
+        if let classes {
+            return try page(slice, of: .labels) { try labels.readLabelPage(pages[slice], classes, into: $0) }.withUnsafeBufferPointer(body)
+        }
         let threshold = try valuesOfLabels(labels).threshold
         return try page(slice, of: .labels) { samples in
             try labels.readPage(pages[slice], into: samples)
@@ -121,12 +130,13 @@ public final class SliceDataset: Sendable {
         }.withUnsafeBufferPointer(body)
     }
 
-    /// What is odd about the labels though they can be used: pages of this dataset, or all, that are of a single class.
+    /// What is odd about the labels though they can be used: pages of this dataset, or all, that are of a single class, or lack one.
     /// Goes through the whole volume of labels.
     ///
-    /// - Throws: `ImagingError` if it cannot be read or has more than two values.
+    /// - Throws: `ImagingError` if it cannot be read or has more than two values, or one that no class has.
     public func labelWarnings() throws -> [String] {
         guard let labels else { return [] }
+        if let classes { return try ClassCounts(of: labels, classes).warnings(pages: pages) }
         let values = try valuesOfLabels(labels)
         if let only = values.onlyClass(of: Array(0..<labels.shape.pages)) {
             return ["\(labels.path): all pixels of all pages are \(only); a network can learn nothing from labels of one class"]

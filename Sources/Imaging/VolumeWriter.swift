@@ -23,10 +23,12 @@ public protocol VolumeWriter: AnyObject {
 ///   - pixelType: `.float32`, `.uint8` or `.uint16`.
 ///   - metadata: The size of the pixels, if known (NPY has no place for it).
 ///   - displayRange: The values that viewers show as black and white; nil leaves it to them.
+///   - isHyperstack: Whether the channels are no colours: TIFF then holds those of a page as images one after another, as an ImageJ
+///     hyperstack does, and may have any number of them.
 /// - Throws: `ImagingError` if the extension is not one of these, or the folder is not there or not writable.
 public func makeVolumeWriter(
     path: String, shape: VolumeShape, pixelType: PixelType, metadata: VolumeMetadata = VolumeMetadata(),
-    displayRange: ClosedRange<Float>? = nil
+    displayRange: ClosedRange<Float>? = nil, isHyperstack: Bool = false
 ) throws -> any VolumeWriter {
     let encoder = PageEncoder(path: path, shape: shape, pixelType: pixelType)
     func fileExtension(_ path: some StringProtocol) -> String { (String(path) as NSString).pathExtension.lowercased() }
@@ -36,7 +38,11 @@ public func makeVolumeWriter(
         return try HDF5VolumeWriter(encoder, file: String(path[..<colon]), dataset: dataset, metadata: metadata, displayRange: displayRange)
     }
     switch fileExtension(path) {
-    case "tif", "tiff": return try TIFFWriter(encoder, metadata: metadata, displayRange: displayRange)
+    case "tif", "tiff":
+        if isHyperstack && shape.channels > 1 {
+            return try TIFFHyperstackWriter(path: path, shape: shape, pixelType: pixelType, metadata: metadata, displayRange: displayRange)
+        }
+        return try TIFFWriter(encoder, metadata: metadata, displayRange: displayRange)
     case "npy": return try NPYWriter(encoder)
     case let name where hdf5.contains(name):
         return try HDF5VolumeWriter(encoder, file: path, dataset: "/exported_data", metadata: metadata, displayRange: displayRange)

@@ -5,16 +5,16 @@ extension Loss {
     ///
     /// - Parameters:
     ///   - logits: [channel][height][width].
-    ///   - target: [height][width], the class of each pixel.
+    ///   - target: [height][width], the class of each pixel; negative to ignore it, with several channels.
     ///   - weights: [height][width], added to the weights by class.
     public func reference(logits: [Double], target: UnsafeBufferPointer<Float>, weights: UnsafeBufferPointer<Float>? = nil) -> Double {
         let pixels = target.count, channels = logits.count / pixels, classes = max(2, channels), first = channels == 1 ? 1 : 0
         precondition(pixels > 0 && channels * pixels == logits.count, "Loss: \(logits.count) logits for \(pixels) pixels")
         var labelled = [Double](repeating: 0, count: classes), predicted = labelled, both = labelled
-        for label in target { labelled[Int(label)] += 1 }
-        let present = Double(labelled.filter { $0 > 0 }.count)
+        for label in target where label >= 0 { labelled[Int(label)] += 1 }
+        let present = Double(labelled.filter { $0 > 0 }.count), counted = labelled.reduce(0, +)
         var entropySum = 0.0
-        for pixel in 0..<pixels {
+        for pixel in 0..<pixels where target[pixel] >= 0 {
             // One channel is that of label 1, beside a logit of 0 for label 0.
             func logit(_ c: Int) -> Double { c < first ? 0 : logits[(c - first) * pixels + pixel] }
             let label = Int(target[pixel])
@@ -33,7 +33,7 @@ extension Loss {
             let weight: Double =
                 switch classWeights {
                 case .equal: 1
-                case .balanced: Double(pixels) / (present * labelled[label])
+                case .balanced: counted / (present * labelled[label])
                 case .foreground(let share): label == 1 ? Double(share) : 1 - Double(share)
                 }
             let entropy = greatest - logit(label) + log(sum)

@@ -10,6 +10,9 @@ import Glibc
 /// over the N pixels of the sample: γ = `focus` is that of the focal loss (Lin et al., 2017), the soft Dice is as V-Net's (Milletari et al., 2016)
 /// with plain instead of squared probabilities in the denominator, and of label 1 alone where there is one channel. The 1 makes a class that
 /// is absent and not found score 1. Everything that normalises is of this sample, so that its loss does not depend on its batch.
+///
+/// With several channels a pixel whose label is negative is ignored: it adds nothing to a sum, and its logits have no gradient. N stays the number of all
+/// pixels, so that each pixel that counts weighs alike, in whichever sample it is.
 public struct Loss: Equatable, Sendable, BitwiseCopyable {
     /// Sums over the pixels of one sample.
     public struct Sums: Equatable, Sendable, BitwiseCopyable {
@@ -34,7 +37,8 @@ public struct Loss: Equatable, Sendable, BitwiseCopyable {
     public enum ClassWeights: Equatable, Sendable, BitwiseCopyable {
         /// All weigh 1.
         case equal
-        /// N / (K n_c) for the n_c pixels of class c, K classes being present: each class weighs as much as any other, and the mean is 1.
+        /// N / (K n_c) for the n_c pixels of class c, K classes being present and N pixels having a class: each class weighs as much as any
+        /// other, and the mean is 1.
         case balanced
         /// α for label 1 and 1 − α for label 0; one channel only.
         case foreground(Float)
@@ -72,7 +76,8 @@ public struct Loss: Equatable, Sendable, BitwiseCopyable {
     ///
     /// - Parameters:
     ///   - logits: one sample of `workspace.channels` channels, which lie in the first lanes of its blocks.
-    ///   - target: [height][width], the class of each pixel: 0 or 1 for one channel, 0 ..< channels for several.
+    ///   - target: [height][width], the class of each pixel: 0 or 1 for one channel, 0 ..< channels for several, where a negative one is
+    ///     ignored.
     ///   - weights: [height][width], added to the weights by class if the loss has such weights.
     ///   - gradient: of the logits' shape; zero in the lanes of no channel. May be the logits' own memory.
     ///   - workspace: made for the logits' channels and height.
@@ -115,9 +120,9 @@ public struct Loss: Equatable, Sendable, BitwiseCopyable {
         func sums(_ c: Int) -> ClassSums { call.classSums(c - first, 0, rows) }
         if classWeights == .balanced {
             func labelled(_ c: Int) -> Double { c < first ? pixels - sums(1).labelled : sums(c).labelled }
-            var present = 0.0
-            for c in 0..<classes where labelled(c) > 0 { present += 1 }
-            for c in 0..<classes where labelled(c) > 0 { call.terms[c].weight = Float(pixels / (present * labelled(c))) }
+            var present = 0.0, counted = 0.0
+            for c in 0..<classes where labelled(c) > 0 { (present, counted) = (present + 1, counted + labelled(c)) }
+            for c in 0..<classes where labelled(c) > 0 { call.terms[c].weight = Float(counted / (present * labelled(c))) }
         }
         guard dice != 0 else { return 0 }
         let share = Double(dice) * pixels / Double(classes - first)

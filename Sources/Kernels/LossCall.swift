@@ -45,6 +45,7 @@ struct LossCall: BitwiseCopyable {
         let sums = classRows + row * channels
         for c in 0..<channels { sums[c] = ClassSums() }
         for pixel in (row * width)..<((row + 1) * width) {
+            guard target[pixel] >= 0 else { continue }
             let label = Int(target[pixel]), labelled = label - firstClass
             if labelled >= 0 { sums[labelled].labelled += 1 }
             if loss.dice == 0 { continue }
@@ -94,6 +95,12 @@ struct LossCall: BitwiseCopyable {
     func evaluateSoftmax(_ row: Int) {
         var sums = Loss.Sums()
         for pixel in (row * width)..<((row + 1) * width) {
+            guard target[pixel] >= 0 else {
+                // Ignored, unless it is not a number.
+                if target[pixel].isNaN { sums.loss = .nan }
+                for lane in 0..<((channels + 15) / 16 * 16) { gradient[Loss.lane(lane, pixel, pixels)] = 0 }
+                continue
+            }
             let label = Int(target[pixel]), term = terms[label]
             var greatest = logit(0, pixel), best = 0
             for c in 1..<channels {

@@ -22,19 +22,21 @@ public struct AugmentedPairs {
     /// Throws `ImagingError`, or `AugmentationError`.
     public init(_ configuration: TrainingConfiguration) throws {
         let whole = try SliceDataset(
-            images: configuration.images, labels: configuration.labels, normalization: configuration.normalizationRule)
+            images: configuration.images, labels: configuration.labels, classes: configuration.classes,
+            normalization: configuration.normalizationRule)
         guard configuration.validation < whole.count else {
             throw TrainingError(.usage, "--validation \(configuration.validation): \(configuration.images) has \(whole.count) slices")
         }
         let data = try SliceDataset(
-            images: configuration.images, labels: configuration.labels, pages: Array(0..<whole.count - configuration.validation),
+            images: configuration.images, labels: configuration.labels, classes: configuration.classes,
+            pages: Array(0..<whole.count - configuration.validation),
             normalization: whole.normalization)
         loader = try SampleLoader(dataset: data, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
         stream = SampleStream(slices: data.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
         folder = configuration.output
     }
 
-    /// Writes `count` pairs (by default as many as there are slices): `images.tif`, `labels.tif` (0 and 255) and `contact-sheet.png`.
+    /// Writes `count` pairs (by default as many as there are slices): `images.tif`, `labels.tif` (0 and 255, or the classes' values) and `contact-sheet.png`.
     ///
     /// Images of 8 and 16 bits stay what they are; others, and with a normalization by slice or volume all, become float32 as a network sees them. Throws `ImagingError`, or `TrainingError`.
     public func write(count: Int? = nil) throws -> Summary {
@@ -52,7 +54,9 @@ public struct AugmentedPairs {
         let images = try makeVolumeWriter(
             path: "\(folder)/images.tif", shape: shape, pixelType: isInteger ? source.pixelType : .float32, metadata: source.metadata)
         shape.channels = 1
-        let labels = try makeVolumeWriter(path: "\(folder)/labels.tif", shape: shape, pixelType: .uint8, metadata: source.metadata)
+        let classes = loader.dataset.classes, values = classes.map { $0.classes.map { Float($0.value) } } ?? [0, 255]
+        let labels = try makeVolumeWriter(
+            path: "\(folder)/labels.tif", shape: shape, pixelType: try labelType(classes), metadata: source.metadata)
         var sheet = ContactSheet(pairs: min(count, Self.shown), height: height, width: width, side: Self.thumbnail)
         let image = UnsafeMutableBufferPointer<Float>.allocate(capacity: loader.dataset.channels * plane)
         let label = UnsafeMutableBufferPointer<Float>.allocate(capacity: plane)
@@ -69,9 +73,9 @@ public struct AugmentedPairs {
             let begin = Self.processorTime()
             try loader.load(sample, image: image, label: label)
             times.append(Self.processorTime() - begin)
-            sheet.add(image: UnsafeBufferPointer(rebasing: image[..<plane]), label: UnsafeBufferPointer(label))
+            sheet.add(image: UnsafeBufferPointer(rebasing: image[..<plane]), label: UnsafeBufferPointer(label), classes: classes)
             for i in image.indices { image[i] = isInteger ? min(max(image[i], 0), 1) * greatest : image[i] }
-            for i in label.indices { label[i] *= 255 }
+            for i in label.indices { label[i] = label[i] < 0 ? Float(classes!.ignored!) : values[Int(label[i])] }
             try images.append(UnsafeBufferPointer(image))
             try labels.append(UnsafeBufferPointer(label))
         }
@@ -79,6 +83,17 @@ public struct AugmentedPairs {
         try labels.close()
         try sheet.write(to: "\(folder)/contact-sheet.png")
         return Summary(count: count, secondsEach: times.sorted()[times.count / 2])
+    }
+
+    /// The type that holds the labels' values.
+    private func labelType(_ classes: LabelClasses?) throws -> PixelType {
+        guard let classes else { return .uint8 }
+        if let ignored = classes.ignored, ignored < 0 {
+            throw TrainingError(
+                .usage, "ignore=\(ignored): labels.tif would hold whole numbers from 0; --classes with another ignored value can be written"
+            )
+        }
+        return max(classes.greatestValue, classes.ignored ?? 0) > 255 ? .uint16 : .uint8
     }
 
     /// Seconds that this thread has computed: other programs on the machine do not count.
@@ -106,13 +121,19 @@ private struct ContactSheet {
     }
 
     /// Adds a pair while there is room. The image is stretched from its least to its greatest value.
-    mutating func add(image: UnsafeBufferPointer<Float>, label: UnsafeBufferPointer<Float>) {
+    mutating func add(image: UnsafeBufferPointer<Float>, label: UnsafeBufferPointer<Float>, classes: LabelClasses?) {
         guard added < pairs else { return }
         let x = Self.gap + added % Self.pairsInRow * (2 * width + 3 * Self.gap)
         let y = Self.gap + added / Self.pairsInRow * (height + 2 * Self.gap)
         let least = image.min() ?? 0, range = (image.max() ?? 1) - least
         canvas.draw(grey: reduced(image).map { range > 0 ? ($0 - least) / range : 0 }, width: width, x: x, y: y)
-        canvas.draw(grey: reduced(label), width: width, x: x + width + Self.gap, y: y)
+        if let classes {
+            // There is nothing between two classes: of each block the first pixel is shown.
+            let picked = (0..<height * width).map { label[$0 / width * reduction * stride + $0 % width * reduction] }
+            canvas.draw(classes: picked, of: classes, width: width, x: x + width + Self.gap, y: y)
+        } else {
+            canvas.draw(grey: reduced(label), width: width, x: x + width + Self.gap, y: y)
+        }
         added += 1
     }
 

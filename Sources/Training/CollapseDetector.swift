@@ -21,8 +21,8 @@ public enum CollapsePolicy: String, CaseIterable, Sendable {
 
 /// Notices that a network answers with the class prior: the same for all pixels, whatever the image.
 ///
-/// Every network begins near that, so one look tells nothing. A step counts when in each of its samples that has both classes all pixels are
-/// given the same one, and, for plain binary cross-entropy, the loss is not below the entropy of the batch's share of foreground, which is
+/// Every network begins near that, so one look tells nothing. A step counts when in each of its samples that has several classes all pixels are
+/// given the same one, and, for plain cross-entropy, the loss is not below the entropy of the classes' shares in the batch, which is
 /// what the best constant answer would get (Gibbs' inequality). A network that has learned anything about pixels is below it, even while no
 /// pixel is on the other side of ½ yet. Counted are steps in a row.
 ///
@@ -49,17 +49,16 @@ package struct CollapseDetector {
     private let comparesEntropy: Bool
     private var steps = 0, deadSteps = 0
 
-    /// - Parameter comparesEntropy: whether the loss is the plain mean of binary cross-entropy.
+    /// - Parameter comparesEntropy: whether the loss is the plain mean of a cross-entropy.
     package init(comparesEntropy: Bool) { self.comparesEntropy = comparesEntropy }
 
     /// Takes note of a step.
     ///
     /// - Parameters:
     ///   - samples: of the global batch.
-    ///   - pixels: of each sample.
     ///   - isFirstGradientZero: of the step's summed gradient; asked for only where it matters.
-    package mutating func observe(_ samples: [StepAgreement.SampleOutcome], pixels: Int, isFirstGradientZero: () -> Bool) -> Verdict {
-        guard let isConstant = isConstant(samples, pixels) else { return .none }  // nothing to tell by: neither counts nor ends the row
+    package mutating func observe(_ samples: [StepAgreement.SampleOutcome], isFirstGradientZero: () -> Bool) -> Verdict {
+        guard let isConstant = isConstant(samples) else { return .none }  // nothing to tell by: neither counts nor ends the row
         guard isConstant else {
             (steps, deadSteps) = (0, 0)
             return .none
@@ -72,13 +71,19 @@ package struct CollapseDetector {
     }
 
     /// Whether the answers could be one constant; nil when all samples have one class only, so that a constant may be right.
-    private func isConstant(_ samples: [StepAgreement.SampleOutcome], _ pixels: Int) -> Bool? {
-        let mixed = samples.filter { $0.foreground > 0 && $0.foreground < pixels }
+    private func isConstant(_ samples: [StepAgreement.SampleOutcome]) -> Bool? {
+        let mixed = samples.filter { $0.classes.count { $0 > 0 } > 1 }
         if mixed.isEmpty { return nil }
-        guard mixed.allSatisfy({ $0.correct == $0.foreground || $0.correct == pixels - $0.foreground }) else { return false }
+        guard mixed.allSatisfy({ $0.classes.contains($0.correct) }) else { return false }
         guard comparesEntropy else { return true }
-        let total = Double(samples.count * pixels), share = Double(samples.map(\.foreground).reduce(0, +)) / total
-        let entropy = -share * log(share) - (1 - share) * log(1 - share)
+        let total = Double(samples.map { $0.classes.reduce(0, +) }.reduce(0, +))
+        let entropy = -Self.shares(samples).filter { $0 > 0 }.map { $0 * log($0) }.reduce(0, +)
         return samples.map(\.loss).reduce(0, +) / total >= entropy * (1 - Self.tolerance)
+    }
+
+    /// The share of each class in the pixels of the batch.
+    static func shares(_ samples: [StepAgreement.SampleOutcome]) -> [Double] {
+        let counts = samples[0].classes.indices.map { index in samples.map { $0.classes[index] }.reduce(0, +) }
+        return counts.map { Double($0) / Double(max(1, counts.reduce(0, +))) }
     }
 }

@@ -22,7 +22,7 @@ extension TrainingConfiguration {
     package var architectureOptions: ArchitectureOptions {
         ArchitectureOptions(
             baseChannels: baseChannels, depth: depth, dropout: Float(dropout), decoder: .init(rawValue: decoder)!,
-            normalization: .init(rawValue: normalization)!)
+            normalization: .init(rawValue: normalization)!, outputChannels: outputChannels)
     }
 }
 

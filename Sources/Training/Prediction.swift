@@ -39,6 +39,7 @@ public struct Prediction {
             isRoot ? try options.checkpoints.map { try Checkpoint(path: $0).withoutOptimizer } : []
         }
         let headers = try broadcast(loaded.map(Header.init), communicator)
+        let classes = try communicator.agree("comparing the checkpoints") { try self.classes(headers) }
         let (volume, tiles) = try communicator.agree("opening the images") {
             let volume = try VolumeReader(options.images)
             return (volume, try PredictionTiles(options, headers.map { try trained($0, volume) }, shape: volume.shape, device: plan.device))
@@ -50,12 +51,13 @@ public struct Prediction {
             try communicator.broadcast(network.parameterValues, from: 0)
         }
         let output = try communicator.agree("beginning the output") {
-            isRoot ? try PredictionOutput(options, volume: volume, tiles: tiles) : nil
+            isRoot ? try PredictionOutput(options, classes: classes, volume: volume, tiles: tiles) : nil
         }
         if isRoot {
             for line in plan.table { logger.notice("\(line)") }
             for warning in plan.warnings { logger.warning("\(warning)") }
             for (path, header) in zip(options.checkpoints, headers) { logger.notice("\(path), step \(header.step)") }
+            if let classes { logger.notice("classes: \(classes)") }
             logger.notice("\(volume.shape), \(tiles), \((tiles.inference.memoryBytes + (output?.memoryBytes ?? 0)) >> 20) MiB a rank")
         }
         watchdog.enter(.prediction)
@@ -110,6 +112,19 @@ public struct Prediction {
             }
         }
         try communicator.agree("writing the output") { if let failure { throw failure } }
+    }
+
+    /// The classes that all networks were trained with; `nil` for foreground and background.
+    private func classes(_ headers: [Header]) throws -> LabelClasses? {
+        let classes = headers.map(\.configuration.classes), first = classes[0]
+        if let other = classes.firstIndex(where: { $0?.classes.map(\.value) != first?.classes.map(\.value) }) {
+            func text(_ classes: LabelClasses?) -> String { classes.map { "the classes \($0)" } ?? "foreground and background" }
+            throw TrainingError(
+                .invalid,
+                "\(options.checkpoints[0]) was trained with \(text(first)), but \(options.checkpoints[other]) with \(text(classes[other]))")
+        }
+        try options.validate(first)
+        return first
     }
 
     private func trained(_ header: Header, _ volume: VolumeReader) throws -> TileInference.Trained {

@@ -10,8 +10,8 @@ public struct PredictionOptions: Sendable {
     public var output: String
     /// Masks of 0 and 255, above this probability, instead of probabilities.
     public var threshold: Float?
-    /// How probabilities are stored: float32, or integers from 0 to the type's largest value.
-    public var type = PixelType.float32
+    /// How probabilities are stored: float32, or integers from 0 to the type's largest value; or the label values of the most probable classes.
+    public var type = PredictionType.float32
     /// In what pieces the networks look at a page.
     public var tile = TileSize.automatic
     /// Pixels that neighbouring tiles share at least; `nil`: 8 · 2^depth, or half of the tile if that is less.
@@ -31,13 +31,26 @@ public struct PredictionOptions: Sendable {
     /// - Throws: `TrainingError` of kind `usage`.
     public func validate() throws {
         if threshold != nil && type != .uint8 && type != .float32 {
-            throw TrainingError(.usage, "--threshold writes masks of 0 and 255, which are uint8; it contradicts --type \(type)")
+            throw TrainingError(.usage, "--threshold writes masks of 0 and 255, which are uint8; it contradicts --type \(type.rawValue)")
         }
         if tile == .none && overlap != nil { throw TrainingError(.usage, "--overlap is for tiles; it contradicts --tile none") }
     }
 
-    /// The type of the samples that are written.
-    var outputType: PixelType { threshold == nil ? type : .uint8 }
+    /// Throws `TrainingError` of kind `usage` where the options do not fit networks with these classes.
+    func validate(_ classes: LabelClasses?) throws {
+        if classes != nil && threshold != nil {
+            throw TrainingError(
+                .usage,
+                "--threshold is for foreground and background; the network has the classes \(classes!): --type labels writes the most probable"
+            )
+        }
+        if classes == nil && type == .labels {
+            throw TrainingError(.usage, "--type labels is for networks with --classes; --threshold 0.5 writes a mask of the foreground")
+        }
+    }
+
+    /// The type of the samples that are written if these are the classes.
+    func outputType(_ classes: LabelClasses?) -> PixelType { threshold == nil ? type.pixelType(classes) : .uint8 }
 
     /// The overlap of neighbouring tiles along an axis of `length` pixels, whose poolings need multiples of `multiple`.
     func overlap(of tile: Int, multiple: Int, length: Int) throws -> Int {

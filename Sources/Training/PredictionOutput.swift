@@ -7,15 +7,21 @@ final class PredictionOutput {
     private let threshold: Float?
     /// What probability 1 is stored as.
     private let scale: Float
+    /// The classes whose values are written instead of probabilities.
+    private let labels: LabelClasses?
 
-    init(_ options: PredictionOptions, volume: VolumeReader, tiles: PredictionTiles) throws {
+    init(_ options: PredictionOptions, classes: LabelClasses?, volume: VolumeReader, tiles: PredictionTiles) throws {
         assembly = TileAssembly(rows: tiles.rows, columns: tiles.columns, channels: tiles.inference.outputChannels)
         threshold = options.threshold
-        scale = options.outputType.maximum ?? 1
+        labels = options.type == .labels ? classes : nil
+        let type = options.outputType(classes)
+        scale = type.maximum ?? 1
         let shape = VolumeShape(
-            pages: volume.shape.pages, height: volume.shape.height, width: volume.shape.width, channels: assembly.channels)
+            pages: volume.shape.pages, height: volume.shape.height, width: volume.shape.width,
+            channels: labels == nil ? assembly.channels : 1)
         writer = try makeVolumeWriter(
-            path: options.output, shape: shape, pixelType: options.outputType, metadata: volume.metadata, displayRange: 0...scale)
+            path: options.output, shape: shape, pixelType: type, metadata: volume.metadata,
+            displayRange: 0...(labels.map { Float($0.greatestValue) } ?? scale), isHyperstack: true)
     }
 
     /// Bytes beside the writer's.
@@ -24,6 +30,11 @@ final class PredictionOutput {
     /// Adds the next tile.
     func add(_ tile: UnsafeMutableBufferPointer<Float>) throws {
         try assembly.add(UnsafeBufferPointer(tile)) { rows in
+            if let labels {
+                let indices = LabelClasses.mostProbable(rows, classes: labels.count)
+                for i in indices.indices { indices[i] = Float(labels.classes[Int(indices[i])].value) }
+                return try writer.append(UnsafeBufferPointer(indices))
+            }
             if let threshold {
                 for i in rows.indices { rows[i] = rows[i] > threshold ? scale : 0 }
             } else if scale != 1 {

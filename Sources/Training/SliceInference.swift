@@ -9,9 +9,9 @@ package final class SliceInference {
     package let height, width: Int
     /// The slice, channel after channel, to be filled.
     package let image: UnsafeMutableBufferPointer<Float>
-    /// The result of `run`: probabilities of the foreground, row after row.
+    /// The result of `run`: probabilities of the foreground, row after row, or of each class, class after class.
     package let probabilities: UnsafeMutableBufferPointer<Float>
-    /// The result of `run`: logits.
+    /// The result of `run`: logits, likewise.
     package let logits: UnsafeMutableBufferPointer<Float>
     /// The network; its parameters may be those of another one.
     package let network: Network
@@ -38,10 +38,11 @@ package final class SliceInference {
             graph, purpose: .inference(batch: 1), device: device, sharing: shared, average: average,
             convolution: configuration.convolutionMethod)
         image = .allocate(capacity: channels * height * width)
-        probabilities = .allocate(capacity: height * width)
-        logits = .allocate(capacity: height * width)
+        probabilities = .allocate(capacity: network.outputShape.channels * height * width)
+        logits = .allocate(capacity: probabilities.count)
         padded = .allocate(capacity: channels * paddedHeight * paddedWidth)
-        output = .allocate(capacity: inputSize.output(of: paddedHeight) * inputSize.output(of: paddedWidth))
+        output = .allocate(
+            capacity: network.outputShape.channels * inputSize.output(of: paddedHeight) * inputSize.output(of: paddedWidth))
     }
 
     deinit { for buffer in [image, probabilities, logits, padded, output] { buffer.deallocate() } }
@@ -67,8 +68,12 @@ package final class SliceInference {
     }
 
     private func cut(to result: UnsafeMutableBufferPointer<Float>) {
-        for y in 0..<height {
-            for x in 0..<width { result[y * width + x] = output[y * inputSize.output(of: paddedWidth) + x] }
+        let shape = network.outputShape
+        for channel in 0..<shape.channels {
+            for y in 0..<height {
+                let source = (channel * shape.height + y) * shape.width, target = (channel * height + y) * width
+                for x in 0..<width { result[target + x] = output[source + x] }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ package struct StepAgreement {
     package struct Outcome {
         /// Mean loss over the global batch, summed along its tree.
         package var loss: Double
-        /// Share of the pixels on the right side of ½.
+        /// Share of the pixels that are right, of those that have a class.
         package var accuracy: Double
         /// Whether every sample's loss is finite.
         package var isFinite: Bool
@@ -22,51 +22,60 @@ package struct StepAgreement {
     package struct SampleOutcome: Equatable {
         /// Sum of the loss over the pixels.
         package var loss: Double
-        /// Pixels on the right side of ½, and pixels whose label is the foreground.
-        package var correct, foreground: Int
+        /// Pixels that are right: on the right side of ½, or of the most probable class.
+        package var correct: Int
+        /// Pixels of each class: background and foreground, or several.
+        package var classes: [Int]
 
-        package init(loss: Double, correct: Int, foreground: Int) {
-            (self.loss, self.correct, self.foreground) = (loss, correct, foreground)
-        }
+        package init(loss: Double, correct: Int, classes: [Int]) { (self.loss, self.correct, self.classes) = (loss, correct, classes) }
     }
 
     private let communicator: Communicator
     private let counts: [Int]
     private let fingerprint: UInt64
-    private static let header = 4, wordsOfSample = 3
+    private let wordsOfSample: Int
+    private static let header = 4
 
-    /// An agreement between ranks that share the batch as `partition` says. `fingerprint` is the configuration's.
-    init(communicator: Communicator, partition: BatchPartition, fingerprint: String) {
+    /// An agreement between ranks that share the batch as `partition` says. `fingerprint` is the configuration's, `classes` how many there are.
+    init(communicator: Communicator, partition: BatchPartition, fingerprint: String, classes: Int) {
         self.communicator = communicator
+        let wordsOfSample = 2 + classes
+        self.wordsOfSample = wordsOfSample
         self.fingerprint = UInt64(fingerprint.prefix(16), radix: 16)!
-        counts = (0..<communicator.count).map { Self.header + Self.wordsOfSample * partition.range(of: $0).count }
+        counts = (0..<communicator.count).map { Self.header + wordsOfSample * partition.range(of: $0).count }
     }
 
     /// A collective. Throws `TrainingError` (`disagreement`) with every rank's values when they differ.
     ///
     /// - Parameters:
     ///   - losses: of this rank's samples.
-    ///   - foreground: pixels of each of them whose label is the foreground.
+    ///   - classes: pixels of each class in each of them.
     ///   - pixels: of a sample.
     func exchange(
-        step: Int, checksum: UInt64, signal: Int32, losses: [Loss.Sums], foreground: [Int], pixels: Int
+        step: Int, checksum: UInt64, signal: Int32, losses: [Loss.Sums], classes: [[Int]], pixels: Int
     ) throws -> Outcome {
         var words: [UInt64] = [UInt64(step), fingerprint, checksum, UInt64(signal)]
-        for (sample, count) in zip(losses, foreground) { words += [sample.loss.bitPattern, UInt64(sample.correct), UInt64(count)] }
+        for (sample, counts) in zip(losses, classes) {
+            words += [sample.loss.bitPattern, UInt64(sample.correct)] + counts.map { UInt64($0) }
+        }
         let all = try communicator.allGather(words, counts: counts)
 
         var headers: [ArraySlice<UInt64>] = [], samples: [SampleOutcome] = [], start = 0
         for count in counts {
             headers.append(all[start..<start + Self.header])
-            for i in stride(from: start + Self.header, to: start + count, by: Self.wordsOfSample) {
-                samples.append(SampleOutcome(loss: Double(bitPattern: all[i]), correct: Int(all[i + 1]), foreground: Int(all[i + 2])))
+            for i in stride(from: start + Self.header, to: start + count, by: wordsOfSample) {
+                samples.append(
+                    SampleOutcome(
+                        loss: Double(bitPattern: all[i]), correct: Int(all[i + 1]), classes: all[i + 2..<i + wordsOfSample].map { Int($0) })
+                )
             }
             start += count
         }
         try compare(headers, "before the update of step \(step)")
-        let total = Double(samples.count * pixels)
+        let counted = samples.map { $0.classes.reduce(0, +) }.reduce(0, +)
         return Outcome(
-            loss: BatchTree.sum(samples.map(\.loss)) / total, accuracy: Double(samples.map(\.correct).reduce(0, +)) / total,
+            loss: BatchTree.sum(samples.map(\.loss)) / Double(samples.count * pixels),
+            accuracy: counted == 0 ? 1 : Double(samples.map(\.correct).reduce(0, +)) / Double(counted),
             isFinite: samples.allSatisfy(\.loss.isFinite), signal: Int32(headers.map { $0[$0.startIndex + 3] }.max()!), samples: samples)
     }
 

@@ -81,11 +81,14 @@ extension Trainer {
 
     /// Says that the network has collapsed, and ends the run unless it is to go on.
     func checkForCollapse(_ step: Int, _ outcome: StepAgreement.Outcome) throws {
-        let pixels = network.outputShape.height * network.outputShape.width
-        let verdict = collapse.observe(outcome.samples, pixels: pixels) { trainingStep.isFirstGradientZero }
-        let share = Double(outcome.samples.map(\.foreground).reduce(0, +)) / Double(outcome.samples.count * pixels)
-        let what =
-            "all pixels of an image get the same answer, the loss is \(fixed(outcome.loss, 4)) where the share of foreground is \(fixed(share, 3))"
+        let verdict = collapse.observe(outcome.samples) { trainingStep.isFirstGradientZero }
+        let shares = CollapseDetector.shares(outcome.samples)
+        let share =
+            configuration.classes == nil
+            ? "share of foreground is \(fixed(shares[1], 3))"
+            : "shares of the classes are "
+                + shares.map { fixed($0, 3) }.joined(separator: ", ")
+        let what = "all pixels of an image get the same answer, the loss is \(fixed(outcome.loss, 4)) where the \(share)"
         let cure = "Start anew in another --output with another --seed or a smaller --learning-rate"
         let keras = configuration.architecture == "unet-keras" ? ", or with --architecture unet, whose last layers cannot die this way" : ""
         let (text, isHopeless): (String, Bool)

@@ -28,20 +28,25 @@ extension Trainer {
         communicator.watchdog.enter(.validation)
         let result = try validation.run(segments: segments), scores = result.scores
         metrics["validation_loss"] = result.loss
-        metrics["validation_accuracy"] = scores.pixelAccuracy
-        metrics["validation_dice"] = scores.dice
-        metrics["validation_iou"] = scores.iou
-        logger.notice(
-            "step \(progress.step)  validation: loss \(fixed(result.loss, 4))  accuracy \(fixed(scores.pixelAccuracy, 4))  Dice \(fixed(scores.dice, 4))  IoU \(fixed(scores.iou, 4))"
-        )
-        try log?.append([
-            "step": .count(progress.step), "epoch": .count(epoch), "validation_loss": .number(result.loss),
-            "validation_accuracy": .number(scores.pixelAccuracy), "validation_dice": .number(scores.dice),
-            "validation_iou": .number(scores.iou),
-        ])
+        // A class that was scored before may be nowhere now.
+        for name in configuration.classes?.names ?? [] {
+            for metric in [ValidationMetric.classDice(name), .classIoU(name)] { metrics["validation_\(metric.name)"] = nil }
+        }
+        for (name, value) in scores.values { metrics["validation_\(name)"] = value }
+        logger.notice("step \(progress.step)  validation: loss \(fixed(result.loss, 4))  \(scores.text)")
+        try log?.append(
+            [("step", .count(progress.step)), ("epoch", .count(epoch)), ("validation_loss", .number(result.loss))]
+                + scores.values.map { ("validation_\($0.name)", .number($0.value)) })
         try recordSegments(result.segments)
-        let metric = ValidationMetric(rawValue: configuration.bestMetric)!
-        guard let score = metric.score(of: result) else { return }
+        let metric = ValidationMetric(configuration.bestMetric)!
+        guard let score = metric.score(of: result) else {
+            if let name = metric.className {
+                logger.warning(
+                    "no held-out pixel is, or was taken for, \(name): --best-metric \(metric.name) has no score, and best.h5 stays what it was"
+                )
+            }
+            return
+        }
         let isBest = isBest(score, metric)
         progress.validationsSinceBest = isBest ? 0 : (progress.validationsSinceBest ?? 0) + 1
         if isBest { try write(asStep: false, isBest: true) }
@@ -63,9 +68,9 @@ extension Trainer {
 
     /// Whether the score is better than all before. A score of another metric, from before the option was changed, does not count.
     private func isBest(_ score: Double, _ metric: ValidationMetric?) -> Bool {
-        let best = progress.best.flatMap { $0.metric == metric?.rawValue ? $0.score : nil }
+        let best = progress.best.flatMap { $0.metric == metric?.name ? $0.score : nil }
         guard score > best ?? -.infinity else { return false }
-        progress.best = .init(score: score, metric: metric?.rawValue, step: progress.step)
+        progress.best = .init(score: score, metric: metric?.name, step: progress.step)
         return true
     }
 

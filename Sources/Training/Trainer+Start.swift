@@ -40,12 +40,13 @@ extension Trainer {
         let shape = network.inputShape
         let lines = [
             "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
+            configuration.classes.map { "classes: \($0)" },
             "batch of \(configuration.batchSize): \(share)\(configuration.accumulate > 1 ? " in \(configuration.accumulate) parts" : ""); "
                 + "\(traffic >> 10) KiB of gradients sent a step by the busiest rank\(promise)",
             "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
                 + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
             "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
-        ]
+        ].compactMap { $0 }
         if let deadline = time.deadline {
             let end = Date(timeIntervalSince1970: deadline).formatted(.iso8601)
             logger.notice("to be done by \(end) (\(time.origin)); the run saves and ends before")
@@ -71,8 +72,8 @@ struct TrainingData {
         let (training, validation, loader) = try communicator.agree("opening the data") {
             let cacheBytes = configuration.cacheMebibytes << 20
             let whole = try SliceDataset(
-                images: configuration.images, labels: configuration.labels, normalization: configuration.normalizationRule,
-                cacheBytes: cacheBytes)
+                images: configuration.images, labels: configuration.labels, classes: configuration.classes,
+                normalization: configuration.normalizationRule, cacheBytes: cacheBytes)
             guard configuration.validation < whole.count else {
                 throw TrainingError(
                     .usage,
@@ -86,14 +87,15 @@ struct TrainingData {
             var training = whole, validation: SliceDataset?
             if !heldOut.isEmpty {
                 training = try SliceDataset(
-                    images: configuration.images, labels: configuration.labels, pages: (0..<whole.count).filter { !heldOut.contains($0) },
-                    normalization: whole.normalization, cacheBytes: cacheBytes)
+                    images: configuration.images, labels: configuration.labels, classes: configuration.classes,
+                    pages: (0..<whole.count).filter { !heldOut.contains($0) }, normalization: whole.normalization, cacheBytes: cacheBytes)
                 validation = try SliceDataset(
-                    images: configuration.images, labels: configuration.labels, pages: Array(heldOut),
+                    images: configuration.images, labels: configuration.labels, classes: configuration.classes, pages: Array(heldOut),
                     normalization: training.normalization, cacheBytes: cacheBytes)
             } else if let images = configuration.validationImages {
                 validation = try SliceDataset(
-                    images: images, labels: configuration.validationLabels, normalization: training.normalization, cacheBytes: cacheBytes)
+                    images: images, labels: configuration.validationLabels, classes: configuration.classes,
+                    normalization: training.normalization, cacheBytes: cacheBytes)
                 if validation!.channels != training.channels {
                     throw TrainingError(
                         .invalid, "\(images) has \(validation!.channels) channels, but \(configuration.images) has \(training.channels)")
@@ -116,7 +118,9 @@ struct TrainingData {
         // Reading every page is for one rank.
         let text = try communicator.agree("reading the data") {
             guard communicator.rank == 0 else { return "" }
-            for warning in try training.labelWarnings() { logger.warning("\(warning)") }
+            // Labels of their own are to be found bad before the first validation.
+            let others = configuration.validationImages == nil ? nil : validation
+            for warning in try training.labelWarnings() + (others?.labelWarnings() ?? []) { logger.warning("\(warning)") }
             return try training.fingerprint()
         }
         let fingerprint = try communicator.broadcast(Array(text.utf8), from: 0)

@@ -74,7 +74,7 @@ public final class Trainer {
         time = TimeKeeper(
             configuration.timeLimit, checkpointBytes: 12 * network.arenaCount, now: now, age: processAge() ?? 0,
             grant: { BatchSystem.grantOfThisJob })
-        collapse = CollapseDetector(comparesEntropy: configuration.loss == "bce" && configuration.borderWeights == nil)
+        collapse = CollapseDetector(comparesEntropy: configuration.isPlainCrossEntropy)
         resumedFrom = start.checkpoint?.path
         progress = try Self.restore(start, trainingStep, communicator) { checkpoint, path in
             try Start.compare(configuration, data.description, with: checkpoint, path, logger)

@@ -21,6 +21,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var images: VolumePaths = ""
     /// Volumes of labels, one for each of images, a page for each of theirs.
     public var labels: VolumePaths = ""
+    /// The classes that the labels tell apart; `nil` for foreground and background.
+    public var classes: LabelClasses?
     /// How pixel values become the network's input: `type-range`, `slice` or `volume`.
     public var imageNormalization = "type-range"
     /// Memory for decoded slices of a rank, in MiB.
@@ -118,7 +120,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// Steps from one scoring of the validation's segments to the next; 0 for never.
     public var segmentationScoresEvery = 0
     /// The score of the validation that says which checkpoint is the best.
-    public var bestMetric = ValidationMetric.accuracy.rawValue
+    public var bestMetric = ValidationMetric.accuracy.name
     /// Validations without a better score after which the run ends; 0 for never.
     public var earlyStopping = 0
     /// Checkpoints kept, beside the best one.
@@ -162,6 +164,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
             try apply(yaml: String(decoding: bytes, as: UTF8.self), from: file)
         }
         try apply(options)
+        resolveLoss()
         try validate()
     }
 
@@ -170,6 +173,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     package init(defaults: TrainingConfiguration, options: [(name: String, value: String)]) throws {
         self = defaults
         try apply(options)
+        resolveLoss()
         if crop == .full {
             throw TrainingError(.usage, "--crop full: there is no slice to take the size from; give a side or height x width")
         }
@@ -208,7 +212,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         if earlyStopping > 0 && validation == 0 && validationImages == nil && fold == nil {
             throw TrainingError(.usage, "--early-stopping needs slices to validate on: --validation, --validation-images or --fold")
         }
-        if ValidationMetric(rawValue: bestMetric)!.needsSegments && segmentationScoresEvery == 0 {
+        try validateClasses()
+        if ValidationMetric(bestMetric)!.needsSegments && segmentationScoresEvery == 0 {
             throw TrainingError(.usage, "--best-metric \(bestMetric) is scored only with --segmentation-scores-every")
         }
         try validateNetwork()

@@ -6,7 +6,7 @@ import Foundation
 /// 0.5), `learning_rate`, `gradient_norm` (over all parameters, before clipping), `images_per_s`, `compute_s`, `exposed_communication_s` (the exchange of losses, and what was left of the
 /// reduction when backward was done), `overlapped_communication_s` (the part of `compute_s` that the reduction took during backward),
 /// `input_wait_s`; times are rank 0's. Keys of a validation: `step`, `epoch`, `validation_loss`, `validation_accuracy`,
-/// `validation_dice`, `validation_iou`. Losses and scores have the same bits for any number of ranks and threads; times do not.
+/// `validation_dice`, `validation_iou`, and with several classes, whose means these are, `validation_dice_NAME` and `validation_iou_NAME`. Losses and scores have the same bits for any number of ranks and threads; times do not.
 package final class TrainingLog {
     private let path: String
     private let descriptor: Int32
@@ -26,8 +26,11 @@ package final class TrainingLog {
     deinit { close(descriptor) }
 
     /// Appends one line. The whole line goes out in one call, so that a reader never sees half of it.
-    package func append(_ fields: KeyValuePairs<String, Value>) throws {
-        let line = "{" + fields.map { "\"\($0)\":\($1.text)" }.joined(separator: ",") + "}\n"
+    package func append(_ fields: KeyValuePairs<String, Value>) throws { try append(fields.map { ($0, $1) }) }
+
+    /// The same with fields that are not known beforehand, by different names.
+    package func append(_ fields: [(name: String, value: Value)]) throws {
+        let line = "{" + fields.map { "\"\($0.name)\":\($0.value.text)" }.joined(separator: ",") + "}\n"
         try Array(line.utf8).withUnsafeBytes { bytes in
             var written = 0
             while written < bytes.count {

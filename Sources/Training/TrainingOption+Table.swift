@@ -13,7 +13,8 @@ extension TrainingOption {
             "Volume of images: multi-page TIFF, NPY, HDF5 as FILE.h5:/DATASET, or a folder of slices. May be given several times."),
         volumes(
             "labels", \.labels,
-            "Volume of labels: two values, the higher one is the foreground; one for each of --images, as many pages."),
+            "Volume of labels: two values, the higher one is the foreground, or --classes; one for each of --images, as many pages."),
+        classes,
         choice(
             "normalization", \.imageNormalization, { ["type-range", "slice", "volume"] },
             "What is done to pixel values: division by the largest of their type; or mean 0 and deviation 1 of each slice or volume."),
@@ -134,7 +135,8 @@ extension TrainingOption {
             "Batch size that --learning-rate was chosen for; for --learning-rate-scaling."),
         choice(
             "loss", \.loss, { TrainingConfiguration.losses },
-            "Binary cross-entropy, the same with both classes of a sample weighing alike, Dice, cross-entropy and Dice, or focal."),
+            "Binary cross-entropy, the same with the classes of a sample weighing alike, Dice, cross-entropy and Dice, or focal; with --classes bce is cross-entropy."
+        ),
         number("focal-gamma", \.focalGamma, 0..<20, "How much less the focal loss weighs pixels that are right already."),
         number(
             "focal-alpha", \.focalAlpha, Double.leastNonzeroMagnitude..<1, or: "none",
@@ -163,9 +165,18 @@ extension TrainingOption {
             "segmentation-scores-every", \.segmentationScoresEvery, 0...Int.max,
             "Steps from one validation that scores segments too (V-Rand, V-Info, Rand and warping error) to the next, and after the last step; 0: never."
         ),
-        choice(
-            "best-metric", \.bestMetric, { ValidationMetric.allCases.map(\.rawValue) }, decidesBits: false,
-            "Score of the validation that makes best.h5; without validation it is the training loss."),
+        TrainingOption(
+            name: "best-metric", placeholder: ValidationMetric.names.joined(separator: "|"),
+            explanation:
+                "Score of the validation that makes best.h5, with --classes also dice_NAME and iou_NAME of a class; without validation it is the training loss.",
+            decidesBits: false,
+            set: { configuration, node throws(Refusal) in
+                guard let value = node.string, ValidationMetric(value) != nil else {
+                    throw Refusal(
+                        allowed: "\(ValidationMetric.names.joined(separator: " or ")), or dice_ or iou_ and the name of a class is allowed")
+                }
+                configuration.bestMetric = value
+            }, get: { YAMLNode($0.bestMetric) }),
         integer(
             "early-stopping", \.earlyStopping, 0...1_000_000_000,
             "End the run after so many validations without a better --best-metric; 0: never."),

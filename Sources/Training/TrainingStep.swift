@@ -56,7 +56,9 @@ package final class TrainingStep {
             communicator: communicator, batch: configuration.batchSize, count: network.arenaCount, method: configuration.reductionMethod)
         backward = OverlappedBackward(
             network: network, reducer: reducer, bucketMebibytes: configuration.bucketMebibytes, watchdog: communicator.watchdog)
-        agreement = StepAgreement(communicator: communicator, partition: partition, fingerprint: configuration.fingerprint)
+        agreement = StepAgreement(
+            communicator: communicator, partition: partition, fingerprint: configuration.fingerprint,
+            classes: max(2, configuration.outputChannels))
     }
 
     /// Told of each bucket of gradients, a range of them, as it leaves in backward.
@@ -82,7 +84,7 @@ package final class TrainingStep {
         clock.mark(\.checks)
         watchdog.enter(.agreement)
         let outcome = try agreement.exchange(
-            step: step, checksum: parameters, signal: signal, losses: network.losses, foreground: foregroundCounts(), pixels: pixels)
+            step: step, checksum: parameters, signal: signal, losses: network.losses, classes: classCounts(), pixels: pixels)
         clock.mark(\.agreement)
         return outcome
     }
@@ -135,12 +137,12 @@ package final class TrainingStep {
         return network.gradientValues[first.range].allSatisfy { $0 == 0 }
     }
 
-    /// Pixels of each local sample whose label is the foreground.
-    private func foregroundCounts() -> [Int] {
+    /// Pixels of each class in each local sample.
+    private func classCounts() -> [[Int]] {
         (0..<network.batch).map { sample in
-            var count = 0
-            for label in network.target(sample: sample) where label > 0.5 { count += 1 }
-            return count
+            var counts = [Int](repeating: 0, count: max(2, network.outputShape.channels))
+            for label in network.target(sample: sample) where label >= 0 { counts[Int(label)] += 1 }
+            return counts
         }
     }
 }

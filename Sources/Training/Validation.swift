@@ -12,7 +12,7 @@ package final class Validation {
         /// Mean loss of the slices, each as a whole.
         package var loss: Double
         /// Pixel counts.
-        package var scores: PixelScores
+        package var scores: ValidationScores
         /// The scores of the segments too, if they were asked for.
         package var segments: VolumeScores?
     }
@@ -46,27 +46,28 @@ package final class Validation {
 
     /// A collective. With `segments`, the scores of the segments are computed too, which takes longer than the network on small ones.
     package func run(segments: Bool = false) throws -> Result {
-        var scores = PixelScores(), segmentScores: [Int: SliceScores] = [:]
+        var scores = ValidationScores(dataset.classes), segmentScores: [Int: SliceScores] = [:]
         var losses = [Double](repeating: 0, count: dataset.count)
         try communicator.agree("validating") {
             for slice in stride(from: communicator.rank, to: dataset.count, by: communicator.count) {
                 try dataset.readImage(slice, into: inference.image)
                 try dataset.readLabel(slice, into: label)
                 inference.run()
-                scores.add(probabilities: UnsafeBufferPointer(inference.probabilities), labels: UnsafeBufferPointer(label))
                 losses[slice] = loss()
                 if segments {
                     segmentScores[slice] = scoring.score([scoring.slice(probabilities: inference.probabilities, labels: label)])[0]
                 }
+                scores.add(probabilities: inference.probabilities, labels: UnsafeBufferPointer(label))
             }
         }
         // Each slice's loss is on one rank, and zero on the others: this sum is exact in any order.
         try losses.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .sum) }
-        var counts = scores.histogram
+        var counts = scores.counts
         try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .sum) }
+        scores.counts = counts
         return Result(
             loss: BatchTree.sum(losses) / Double(dataset.count),
-            scores: PixelScores(histogram: counts),
+            scores: scores,
             segments: segments ? try .gather(segmentScores, count: dataset.count, communicator: communicator) : nil)
     }
 

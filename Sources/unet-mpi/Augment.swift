@@ -20,6 +20,7 @@ struct Augment: ParsableCommand {
     @Option(help: .training("labels")) var labels: [String] = []
     @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
     @Option(help: ArgumentHelp("Pairs to write; without it one for each slice.", valueName: "N")) var count: Int?
+    @Option(help: .training("classes")) var classes: String?
     @Option(help: .training("augment")) var augment: String?
     @Option(help: ArgumentHelp("Part of a slice that a pair shows: full, a side, or height x width.", valueName: "full|N|HxW"))
     var crop = "full"
@@ -35,7 +36,7 @@ struct Augment: ParsableCommand {
     func run() throws {
         LauncherRank.leaveUnlessFirst()
         let volumes = images.map { ("images", $0) } + labels.map { ("labels", $0) }
-        let given = [("augment", augment), ("seed", seed)].compactMap { name, value in value.map { (name, $0) } }
+        let given = [("classes", classes), ("augment", augment), ("seed", seed)].compactMap { name, value in value.map { (name, $0) } }
         let configuration = try TrainingConfiguration(
             file: config, options: volumes + given + [("output", output), ("crop", crop)])
         let summary = try AugmentedPairs(configuration).write(count: count)

@@ -120,6 +120,10 @@ struct Info: ParsableCommand {
             ("data_fingerprint", .text(checkpoint.data.fingerprint)),
             ("configuration_fingerprint", .text(checkpoint.configuration.fingerprint)),
         ]
+        if let classes = checkpoint.configuration.classes {
+            fields.append(("classes", .texts(classes.classes.map { "\($0.name)=\($0.value)" })))
+            if let ignored = classes.ignored { fields.append(("ignored_label", .number("\(ignored)"))) }
+        }
         if let best = checkpoint.progress.best {
             fields += [("best_score", .number("\(best.score)")), ("best_step", .number("\(best.step)"))]
         }

@@ -10,7 +10,8 @@ struct Predict: ParsableCommand {
             mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
 
             The output has the width, height and pages of the input: float32 probabilities of the foreground, or with --threshold a mask of \
-            0 and 255. Its format follows the extension: .tif, .h5 or .npy. Pages of any size are taken, and volumes larger than memory: \
+            0 and 255; of a network trained with --classes a channel of probabilities for each class, or with --type labels the label value \
+            of the most probable class. Its format follows the extension: .tif, .h5 or .npy. Pages of any size are taken, and volumes larger than memory: \
             large pages are cut into tiles, which are shared among the ranks. Neither ranks nor threads change a bit of the result.
             """)
 
@@ -40,8 +41,10 @@ struct Predict: ParsableCommand {
             valueName: "1|4|8"))
     var augmentations = 1
     @Option(
-        help: ArgumentHelp("How probabilities are stored: integers are from 0 to 255 or 65535.", valueName: "float32|uint8|uint16"))
-    var type = PixelType.float32
+        help: ArgumentHelp(
+            "How probabilities are stored: integers are from 0 to 255 or 65535; labels: the values of the most probable --classes instead.",
+            valueName: PredictionType.allCases.map(\.rawValue).joined(separator: "|")))
+    var type = PredictionType.float32
     @Option(
         help: ArgumentHelp("Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities.", valueName: "X")
     )
@@ -55,7 +58,6 @@ struct Predict: ParsableCommand {
         }
         if let overlap, !(0...1 << 24).contains(overlap) { throw ValidationError("--overlap \(overlap): a number of pixels is allowed") }
         if ![1, 4, 8].contains(augmentations) { throw ValidationError("--augmentations \(augmentations): 1, 4 or 8 is allowed") }
-        if ![.float32, .uint8, .uint16].contains(type) { throw ValidationError("--type \(type): float32, uint8 or uint16 is allowed") }
         do { try options.validate() } catch { throw ValidationError("\(error)") }
     }
 
@@ -76,4 +78,4 @@ struct Predict: ParsableCommand {
 }
 
 extension TileSize: ExpressibleByArgument {}
-extension PixelType: ExpressibleByArgument {}
+extension PredictionType: ExpressibleByArgument {}

@@ -10,7 +10,8 @@ struct Sample: ParsableCommand {
             unet-mpi sample --output data
 
             writes train-volume.tif, train-labels.tif, test-volume.tif and test-labels.tif into the folder: cells (label 255) divided by dark \
-            membranes (label 0).
+            membranes (label 0). With --classes 3 labels are 0 on membranes, 1 in cells and 2 in their mitochondria: train with \
+            --classes membrane=0,cell=1,mitochondrion=2.
             """)
 
     @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
@@ -18,6 +19,7 @@ struct Sample: ParsableCommand {
     @Option(help: "Pages of the test volume.") var testPages = 10
     @Option(help: "Rows of a page, in pixels.") var height = 256
     @Option(help: "Columns of a page, in pixels.") var width = 256
+    @Option(help: ArgumentHelp("Classes that the labels tell apart.", valueName: "2|3")) var classes = 2
     @Option(help: "Seed of the tissue.") var seed: UInt64 = 0
     @OptionGroup var messages: MessageOptions
 
@@ -26,11 +28,13 @@ struct Sample: ParsableCommand {
         for (name, value) in sizes where !(1...16384).contains(value) {
             throw ValidationError("--\(name) \(value): an integer from 1 to 16384 is allowed")
         }
+        if ![2, 3].contains(classes) { throw ValidationError("--classes \(classes): 2 or 3 is allowed") }
     }
 
     func run() throws {
         LauncherRank.leaveUnlessFirst()
-        try SyntheticSample.write(to: output, trainingPages: trainingPages, testPages: testPages, height: height, width: width, seed: seed)
+        try SyntheticSample.write(
+            to: output, trainingPages: trainingPages, testPages: testPages, height: height, width: width, classes: classes, seed: seed)
         messages.logger().notice("wrote train-volume.tif, train-labels.tif, test-volume.tif and test-labels.tif into \(output)")
     }
 }

@@ -36,6 +36,7 @@ struct Train: ParsableCommand {
 struct TrainingArguments: ParsableArguments {
     @Option(help: .training("images")) var images: [String] = []
     @Option(help: .training("labels")) var labels: [String] = []
+    @Option(help: .training("classes")) var classes: String?
     @Option(help: .training("normalization")) var normalization: String?
     @Option(help: .training("validation")) var validation: String?
     @Option(help: .training("validation-images")) var validationImages: [String] = []

@@ -225,6 +225,36 @@ import Testing
         }
     }
 
+    /// Channels that are no colours: any number of them, read back as they came, whether by whole pages or by rows.
+    @Test(arguments: ["tif", "h5", "npy"], [2, 3, 5]) func channelsThatAreNoColours(_ name: String, _ channels: Int) throws {
+        try withTemporaryFolder { folder in
+            let shape = VolumeShape(pages: 3, height: 700, width: 400, channels: channels), plane = shape.height * shape.width
+            let numbers = testNumbers(shape.pageCount + 3)
+            for (pages, counts) in [(3, [700]), (1, [3, 660, 37])] {
+                let path = "\(folder)/\(pages).\(name)"
+                var shape = shape
+                shape.pages = pages
+                let writer = try makeVolumeWriter(path: path, shape: shape, pixelType: .float32, isHyperstack: true)
+                for page in 0..<pages {
+                    var row = 0
+                    for count in counts {
+                        let rows = (0..<channels).flatMap { channel in
+                            let start = page + channel * plane + row * shape.width
+                            return numbers[start..<start + count * shape.width]
+                        }
+                        try rows.withUnsafeBufferPointer { try writer.append($0) }
+                        row += count
+                    }
+                }
+                try writer.close()
+                let volume = try VolumeReader(path)
+                #expect(volume.shape == shape)
+                for number in 0..<pages { #expect(try page(number, of: volume) == Array(numbers[number..<number + shape.pageCount])) }
+            }
+            #expect(try files(folder) == ["1.\(name)", "3.\(name)"], "no temporary file is left")
+        }
+    }
+
     @Test func picturesInPNG() throws {
         try withTemporaryFolder { folder in
             let grey = (0..<600).map { UInt8($0 % 251) }

@@ -109,6 +109,42 @@ import Testing
         }
     }
 
+    /// Ignored pixels have no gradient, and the others the loss and gradient that they have where the ignored ones were never there.
+    @Test(arguments: cases.filter { $0.channels > 1 }) func ignoredPixels(_ test: Case) {
+        let channels = test.channels, layout = ChannelLayout(channels), height = 4, width = 6, count = height * width
+        let z = testNumbers(channels * count, seed: 4).map { Double($0 * 3) }
+        // Every other row is ignored.
+        let labels = (0..<count).map { Float($0 / width % 2 == 1 ? -1 : $0 % 5 == 0 ? channels - 1 : 0) }
+        let kept = (0..<count).filter { labels[$0] >= 0 }, weights = testNumbers(count, seed: 3).map { abs($0) }
+        func evaluate(_ places: [Int], height: Int) -> (loss: Double, correct: Int, gradient: [Double]) {
+            let values = (0..<channels).flatMap { c in places.map { z[c * count + $0] } }
+            let image = ReferenceImage<Double>(channels: channels, height: height, width: width, values: values)
+            let input = TestTensor(layout, [image]), gradient = TestTensor(layout, batch: 1, height: height, width: width)
+            let target = TestMemory(places.map { labels[$0] }), weights = TestMemory(places.map { weights[$0] })
+            let sums = withExtendedLifetime((input, gradient, target, weights)) {
+                test.loss.evaluate(
+                    on: Device(threads: 2), logits: input.tensor, target: target.pointer,
+                    weights: test.loss.hasPixelWeights ? UnsafePointer(weights.pointer) : nil, gradient: gradient.tensor, scale: 1,
+                    workspace: LossWorkspace(channels: channels, height: height))
+            }
+            return (sums.loss, sums.correct, gradient.images[0].values)
+        }
+        let all = evaluate(Array(0..<count), height: height), part = evaluate(kept, height: kept.count / width)
+        #expect(all.correct == part.correct && all.correct < kept.count)
+        // The Dice loss is of the sample, whose pixels are twice as many.
+        let dice = test.loss.dice == 0 ? 1.0 : 2
+        if test.loss.dice == 0 || test.loss.crossEntropy == 0 { #expect(abs(all.loss - dice * part.loss) < 1e-5 * part.loss) }
+        for c in 0..<channels {
+            for pixel in 0..<count where labels[pixel] < 0 { #expect(all.gradient[c * count + pixel] == 0) }
+            guard test.loss.dice == 0 || test.loss.crossEntropy == 0 else { continue }
+            for (place, pixel) in kept.enumerated() {
+                #expect(abs(all.gradient[c * count + pixel] - dice * part.gradient[c * kept.count + place]) < 1e-5)
+            }
+        }
+        let nothing = evaluate((0..<count).filter { labels[$0] < 0 }, height: height / 2)
+        #expect(nothing.loss == 0 && nothing.correct == 0 && nothing.gradient.allSatisfy { $0 == 0 })
+    }
+
     /// A balanced loss weighs each class as much as any other, however rare.
     @Test func balance() {
         let labels = [Float](repeating: 0, count: 90) + [Float](repeating: 1, count: 10)

@@ -6,7 +6,7 @@ import Testing
 
 /// Analytic gradients of the fast kernels against central differences of the naive network in double precision.
 @Suite struct NumericGradientTests {
-    /// A small graph under test. All end in one channel, as the loss wants.
+    /// A small graph under test. Each ends in one channel, or in one for each class.
     struct Case: CustomTestStringConvertible, Sendable {
         let testDescription: String
         let channels, height, width: Int
@@ -126,15 +126,31 @@ import Testing
             try unet($0, .init(baseChannels: 3, depth: 1, decoder: .transpose, normalization: .group))
         },
         Case("two-level Keras U-Net", 1, 8, 6) { try unetKeras($0, .init(baseChannels: 2, depth: 1)) },
+        Case("U-Net of three classes", 1, 6, 10) { try unet($0, .init(baseChannels: 3, depth: 1, outputChannels: 3)) },
+        Case("residual U-Net of three classes", 1, 6, 10) { try residualUNet($0, .init(baseChannels: 3, depth: 1, outputChannels: 3)) },
+        Case("attention U-Net of four classes", 1, 6, 10, tolerance: 1e-4) {
+            try attentionUNet($0, .init(baseChannels: 3, depth: 1, outputChannels: 4))
+        },
+        Case("UNet++ of two classes", 1, 8, 4) { try unetPlusPlus($0, .init(baseChannels: 2, depth: 2, outputChannels: 2)) },
+        Case("unpadded U-Net of 17 classes", 1, 18, 20, tolerance: 1e-4) {
+            try unetValid($0, .init(baseChannels: 2, depth: 1, outputChannels: 17))
+        },
     ]
 
     @Test(arguments: cases) func gradients(_ test: Case) throws {
         for isa in availableInstructionSets {
             let output = try test.build(Node(input: NodeShape(channels: test.channels, height: test.height, width: test.width)))
-            let network = Network(training: output, batch: 1, device: Device(threads: 2, instructionSet: isa))
+            let classes = output.shape.channels, pixels = output.shape.height * output.shape.width
+            // A balanced softmax with ignored pixels, so that everything that several classes have goes through the network.
+            let criterion = classes == 1 ? Loss.crossEntropy : Loss(classWeights: .balanced)
+            let network = Network(
+                output, purpose: .training(blocks: [0..<1], split: treeSplit), device: Device(threads: 2, instructionSet: isa),
+                loss: criterion)
             network.randomizeParameters(seed: 5)
             let image = testNumbers(test.channels * test.height * test.width, seed: 11)
-            let labels = testLabels(output.shape.height * output.shape.width, seed: 12)
+            let labels =
+                classes == 1
+                ? testLabels(pixels, seed: 12) : testNumbers(pixels, seed: 12).enumerated().map { $1 > 0.8 ? -1 : Float($0 % classes) }
             network.fill(images: image, targets: labels)
             network.forward()
 
@@ -146,6 +162,10 @@ import Testing
             network.evaluateLoss(scale: 1)
             network.backward(training: false)
             func loss() -> Double {
+                if classes > 1 {
+                    let logits = network.reference(reference, parameters: values).values
+                    return Double(pixels) * labels.withUnsafeBufferPointer { criterion.reference(logits: logits, target: $0) }
+                }
                 var sum = 0.0
                 for (z, t) in zip(network.reference(reference, parameters: values).values, labels) {
                     sum += max(z, 0) - Double(t) * z + log1p(exp(-abs(z)))

@@ -9,11 +9,11 @@ import Training
     /// A sample of 1000 pixels that all get the probability `p`, of which `foreground` are foreground.
     func constant(_ p: Double, foreground: Int) -> Sample {
         let loss = -Double(foreground) * log(p) - Double(1000 - foreground) * log(1 - p)
-        return Sample(loss: loss, correct: p > 0.5 ? foreground : 1000 - foreground, foreground: foreground)
+        return Sample(loss: loss, correct: p > 0.5 ? foreground : 1000 - foreground, classes: [1000 - foreground, foreground])
     }
 
     func verdicts(_ detector: inout CollapseDetector, _ samples: [Sample], steps: Int, isDead: Bool) -> [CollapseDetector.Verdict] {
-        (0..<steps).map { _ in detector.observe(samples, pixels: 1000) { isDead } }
+        (0..<steps).map { _ in detector.observe(samples) { isDead } }
     }
 
     @Test func deadNetworks() {
@@ -29,7 +29,7 @@ import Training
         #expect(verdicts(&detector, prior, steps: 1, isDead: true) == [.dead(steps: 20)])
         // Without the entropy of a plain cross-entropy the gradient decides alone.
         detector = CollapseDetector(comparesEntropy: false)
-        let odd = prior.map { Sample(loss: 1, correct: $0.correct, foreground: $0.foreground) }
+        let odd = prior.map { Sample(loss: 1, correct: $0.correct, classes: $0.classes) }
         #expect(verdicts(&detector, odd, steps: 20, isDead: true).last == .dead(steps: 20))
         #expect(verdicts(&detector, odd, steps: 2000, isDead: false).allSatisfy { $0 == .none })
     }
@@ -46,10 +46,10 @@ import Training
         var detector = CollapseDetector(comparesEntropy: true)
         let prior = [constant(0.78, foreground: 760), constant(0.78, foreground: 800)]
         // A little better than any constant, though all pixels are on one side of a half.
-        let better = prior.map { Sample(loss: $0.loss * 0.995, correct: $0.correct, foreground: $0.foreground) }
+        let better = prior.map { Sample(loss: $0.loss * 0.995, correct: $0.correct, classes: $0.classes) }
         #expect(verdicts(&detector, better, steps: 300, isDead: false).allSatisfy { $0 == .none })
         // A pixel on the other side.
-        let mixed = [prior[0], Sample(loss: prior[1].loss, correct: 799, foreground: 800)]
+        let mixed = [prior[0], Sample(loss: prior[1].loss, correct: 799, classes: [200, 800])]
         #expect(verdicts(&detector, mixed, steps: 300, isDead: true).allSatisfy { $0 == .none })
         // Learning ends the row of 199.
         _ = verdicts(&detector, prior, steps: 199, isDead: false)
@@ -60,7 +60,7 @@ import Training
     /// Where there is one class only a constant is right, and such batches neither count nor end a row.
     @Test func samplesOfOneClass() {
         var detector = CollapseDetector(comparesEntropy: true)
-        let all = [Sample(loss: 1, correct: 1000, foreground: 1000), Sample(loss: 1, correct: 1000, foreground: 0)]
+        let all = [Sample(loss: 1, correct: 1000, classes: [0, 1000]), Sample(loss: 1, correct: 1000, classes: [1000, 0])]
         #expect(verdicts(&detector, all, steps: 2000, isDead: true).allSatisfy { $0 == .none })
         let prior = [constant(0.78, foreground: 780)]
         _ = verdicts(&detector, prior, steps: 10, isDead: true)

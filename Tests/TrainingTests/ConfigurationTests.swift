@@ -167,6 +167,7 @@ import Training
         let named = Set(
             (same + different).map(\.0) + [
                 "validation-images", "validation-labels", "focal-alpha", "decay-steps", "nesterov", "early-stopping",
+                "classes",
             ])
         #expect(Set(TrainingOption.all.map(\.name)) == named)
         #expect(
@@ -181,6 +182,8 @@ import Training
             try configuration("optimizer: sgd\nnesterov: true").differences(from: configuration("optimizer: sgd")) == [
                 "nesterov: true, was false"
             ])
+        // Classes also give the cross-entropy its name.
+        #expect(try configuration("classes: a=0,b=1").differences(from: base).map { $0.prefix { $0 != ":" } } == ["classes", "loss"])
         #expect(try configuration("batch-size: 4").differences(from: base) == ["batch-size: 4, was 8"])
     }
 }

@@ -155,7 +155,7 @@ import Training
         try expect(64, "can share at most 28", "--tile", "32", "--overlap", "32")
         try expect(64, "--tile none", "--tile", "none", "--overlap", "4")
         try expect(64, "--augmentations 3", "--augmentations", "3")
-        try expect(64, "--type int8", "--type", "int8")
+        try expect(64, "'int8' is invalid for '--type", "--type", "int8")
         try expect(64, "--type uint16", "--type", "uint16", "--threshold", "0.5")
         try expect(66, "none.h5", "--checkpoint", folder / "none.h5")
         #expect(!FileManager.default.fileExists(atPath: folder / "x.tif"))

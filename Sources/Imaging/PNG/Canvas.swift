@@ -48,6 +48,12 @@ package struct Canvas {
         }
     }
 
+    /// Places class indices in their colours, what is ignored in grey, the first pixel at (`x`, `y`).
+    package mutating func draw(classes indices: some Collection<Float>, of classes: LabelClasses, width: Int, x: Int, y: Int) {
+        let colors = classes.classes.map(\.rgb)
+        for (k, index) in indices.enumerated() { set(x + k % width, y + k / width, index < 0 ? .grey : colors[Int(index)]) }
+    }
+
     /// Pixels from a character to the next, and the height of one, at scale 1.
     package static let advance = 6, textHeight = 7
 

@@ -174,15 +174,19 @@ package struct SyntheticTissue {
 
     // MARK: Pages
 
-    /// Image and label of a page, each height × width values; the label is 255 in cells and 0 on membranes.
-    package func page(_ page: Int) -> (image: [UInt8], label: [UInt8]) {
+    /// Image and label of a page, each height × width values; the label is 255 in cells and 0 on membranes. With three classes it is 0 on
+    /// membranes, 1 in cells and 2 in their mitochondria.
+    package func page(_ page: Int, classes: Int = 2) -> (image: [UInt8], label: [UInt8]) {
         let z = Double(page)
         let middle = domains(at: z)
-        let label = middle.border.map { $0 < 2.9 ? 0 : 255 as UInt8 }
 
         let contrast = noise(.contrast, 22, depth: 2, at: z), density = noise(.density, 38, depth: 3, at: z)
         let cytoplasm = noise(.cytoplasm, 11, depth: 1, at: z), grain = noise(.grain, 3.2, depth: 1, at: z)
-        let organelles = organelles(page, middle)
+        let (organelles, isMitochondrion) = organelles(page, middle)
+        let label = middle.border.indices.map { pixel -> UInt8 in
+            if middle.border[pixel] < 2.9 { return 0 }
+            return classes == 2 ? 255 : isMitochondrion[pixel] ? 2 : 1
+        }
         var scene = [Float](repeating: 0, count: height * width)
         for layer in [domains(at: z - 0.3), middle, domains(at: z + 0.3)] {
             for pixel in scene.indices {
@@ -208,16 +212,21 @@ package struct SyntheticTissue {
         return t * t
     }
 
-    /// How much darker mitochondria and vesicles make each pixel (negative: brighter).
-    private func organelles(_ page: Int, _ domains: Domains) -> [Float] {
-        var darkness = [Float](repeating: 0, count: height * width)
+    /// How much darker mitochondria and vesicles make each pixel (negative: brighter), and which of them are mitochondria.
+    private func organelles(_ page: Int, _ domains: Domains) -> (darkness: [Float], isMitochondrion: [Bool]) {
+        var darkness = [Float](repeating: 0, count: height * width), isMitochondrion = [Bool](repeating: false, count: height * width)
         let present = cells(at: Double(page))
         for (index, cell) in present.enumerated() {
-            func paint(_ row: Double, _ column: Double, _ reach: Double, _ value: (Double, Double) -> Float) {
+            func paint(
+                _ row: Double, _ column: Double, _ reach: Double, mitochondrion: Bool = false, _ value: (Double, Double) -> Float
+            ) {
                 for y in (Int(row - reach)..<Int(row + reach) + 1).clamped(to: 0..<height) {
                     for x in (Int(column - reach)..<Int(column + reach) + 1).clamped(to: 0..<width) {
                         let pixel = y * width + x
-                        if domains.owner[pixel] == Int32(index) { darkness[pixel] += value(Double(y) - row, Double(x) - column) }
+                        guard domains.owner[pixel] == Int32(index) else { continue }
+                        let difference = value(Double(y) - row, Double(x) - column)
+                        darkness[pixel] += difference
+                        if mitochondrion && difference != 0 { isMitochondrion[pixel] = true }
                     }
                 }
             }
@@ -231,7 +240,7 @@ package struct SyntheticTissue {
                     let y0 = cell.row + random.uniform(-0.4, 0.4) * cell.radius, x0 = cell.column + random.uniform(-0.4, 0.4) * cell.radius
                     let dark = Float(random.uniform(0.12, 0.22))
                     guard short > 3 else { continue }
-                    paint(y0, x0, long + 2) { y, x in
+                    paint(y0, x0, long + 2, mitochondrion: true) { y, x in
                         let along = y * cell.axisRow + x * cell.axisColumn, across = x * cell.axisRow - y * cell.axisColumn
                         let d = ((along / long) * (along / long) + (across / short) * (across / short)).squareRoot()
                         guard d < 1 else { return 0 }
@@ -255,7 +264,7 @@ package struct SyntheticTissue {
                 }
             }
         }
-        return darkness
+        return (darkness, isMitochondrion)
     }
 
     /// What the microscope makes of the scene: shot noise, blur, uneven light, 8 bits.

@@ -28,9 +28,12 @@ struct ImageJDescription {
     }
 
     /// The description of a stack that we write. `range` is what is shown from black to white.
-    static func text(pages: Int, metadata: VolumeMetadata, range: ClosedRange<Float>?) -> String {
+    static func text(pages: Int, channels: Int = 1, metadata: VolumeMetadata, range: ClosedRange<Float>?) -> String {
         var lines = ["ImageJ=1.54f"]
-        if pages > 1 { lines += ["images=\(pages)", "slices=\(pages)"] }
+        if pages * channels > 1 { lines.append("images=\(pages * channels)") }
+        if channels > 1 { lines.append("channels=\(channels)") }
+        if pages > 1 { lines.append("slices=\(pages)") }
+        if channels > 1 { lines += ["hyperstack=true", "mode=grayscale"] }
         if let unit = metadata.unit {
             lines.append("unit=" + unit.unicodeScalars.map { $0.isASCII ? String($0) : String(format: "\\u%04X", $0.value) }.joined())
         }

@@ -7,11 +7,13 @@ final class TIFFWriter: VolumeWriter {
     private let file: AtomicFile
     private let metadata: VolumeMetadata
     private let displayRange: ClosedRange<Float>?
+    /// How many of the pages that follow each other are channels of one.
+    private let hyperstackChannels: Int
     private var tiff: OpaquePointer?
     /// Where libtiff leaves its first error.
     private let message: UnsafeMutablePointer<CChar>
 
-    init(_ encoder: PageEncoder, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?) throws {
+    init(_ encoder: PageEncoder, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?, hyperstackChannels: Int = 1) throws {
         let shape = encoder.shape
         guard shape.channels == 1 || shape.channels == 3 else {
             throw ImagingError(.usage, encoder.path, "a TIFF file holds 1 or 3 channels a page, not \(shape.channels); write .h5 or .npy")
@@ -19,6 +21,7 @@ final class TIFFWriter: VolumeWriter {
         self.encoder = encoder
         self.metadata = metadata
         self.displayRange = displayRange
+        self.hyperstackChannels = hyperstackChannels
         file = try AtomicFile(encoder.path)
         message = .allocate(capacity: Int(TIFF_MESSAGE_SIZE))
         message.initialize(repeating: 0, count: Int(TIFF_MESSAGE_SIZE))
@@ -76,7 +79,8 @@ final class TIFFWriter: VolumeWriter {
             _ = tiff_set_double(tiff, UInt32(TIFFTAG_YRESOLUTION), 1 / height)
         }
         if isFirst {
-            let text = ImageJDescription.text(pages: shape.pages, metadata: metadata, range: displayRange)
+            let text = ImageJDescription.text(
+                pages: shape.pages / hyperstackChannels, channels: hyperstackChannels, metadata: metadata, range: displayRange)
             guard tiff_set_text(tiff, UInt32(TIFFTAG_IMAGEDESCRIPTION), text) == 1 else { throw failure() }
         }
     }

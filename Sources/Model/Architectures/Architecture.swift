@@ -42,8 +42,14 @@ public struct Architecture: Sendable {
 
     /// Builds the graph for images of `channels` × `height` × `width`.
     ///
-    /// - Throws: `NetworkError` when the size does not fit the depth.
+    /// - Throws: `NetworkError` when the size does not fit the depth, or the network has another number of outputs than it is asked for.
     public func graph(channels: Int, height: Int, width: Int, options: ArchitectureOptions) throws(NetworkError) -> Node {
-        try build(Node(input: NodeShape(channels: channels, height: height, width: width)), options)
+        let output = try build(Node(input: NodeShape(channels: channels, height: height, width: width)), options)
+        guard output.shape.channels == options.outputChannels else {
+            throw NetworkError(
+                "\(name) puts out \(output.shape.channels) channel(s) and not \(options.outputChannels), one for each class; its last layer must have options.outputChannels"
+            )
+        }
+        return output
     }
 }

@@ -30,16 +30,20 @@ public struct ArchitectureOptions: Codable, Equatable, Sendable {
     public var decoder: Decoder
     /// What lies between a convolution and its ReLU.
     public var normalization: Normalization
+    /// Logits of a pixel: 1, the foreground's, or one for each of several classes.
+    public var outputChannels: Int
 
     /// The seed's values by default.
     public init(
-        baseChannels: Int = 64, depth: Int = 4, dropout: Float = 0.5, decoder: Decoder = .upsample, normalization: Normalization = .none
+        baseChannels: Int = 64, depth: Int = 4, dropout: Float = 0.5, decoder: Decoder = .upsample, normalization: Normalization = .none,
+        outputChannels: Int = 1
     ) {
         self.baseChannels = baseChannels
         self.depth = depth
         self.dropout = dropout
         self.decoder = decoder
         self.normalization = normalization
+        self.outputChannels = outputChannels
     }
 }
 

@@ -22,5 +22,5 @@ public func attentionUNet(_ image: Node, _ options: ArchitectureOptions) throws(
         let skip = try attended(across, by: enlarged, channels, up)
         return try block(Concatenate(name: "merge\(up)")(skip, enlarged), channels, up)
     }
-    return try Conv2D(1, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
+    return try Conv2D(options.outputChannels, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
 }

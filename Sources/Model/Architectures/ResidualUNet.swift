@@ -16,5 +16,5 @@ public func residualUNet(_ image: Node, _ options: ArchitectureOptions) throws(N
         let enlarged = try options.enlargement(channels, name: "up\(up)", below)
         return try block(Concatenate(name: "merge\(up)")(across, enlarged), channels, up)
     }
-    return try Conv2D(1, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
+    return try Conv2D(options.outputChannels, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
 }

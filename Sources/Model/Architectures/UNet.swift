@@ -3,12 +3,15 @@
 /// 1 × 1 convolution.
 public func unet(_ image: Node, _ options: ArchitectureOptions) throws(NetworkError) -> Node {
     let features = try unetFeatures(image, options, initializer: .heNormal(corrected: true))
-    return try Conv2D(1, kernelSize: 1, initializer: .glorotUniform, name: "head")(features)
+    return try Conv2D(options.outputChannels, kernelSize: 1, initializer: .glorotUniform, name: "head")(features)
 }
 
 /// The Keras program's exact network, 31,031,685 parameters at 64 base channels: a 3 × 3 convolution to two channels
 /// with ReLU comes before the 1 × 1 head. If both channels die the output is constant for ever.
 public func unetKeras(_ image: Node, _ options: ArchitectureOptions) throws(NetworkError) -> Node {
+    guard options.outputChannels == 1 else {
+        throw NetworkError("unet-keras is one exact network, with one output; take unet for several classes")
+    }
     guard options.decoder == .upsample && options.normalization == .none else {
         throw NetworkError("unet-keras is one exact network: it upsamples and has no normalisation; take unet for --decoder and --norm")
     }

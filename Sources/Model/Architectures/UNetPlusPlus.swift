@@ -22,5 +22,5 @@ public func unetPlusPlus(_ image: Node, _ options: ArchitectureOptions) throws(N
             nodes[target].append(try block(merged, target, column))
         }
     }
-    return try Conv2D(1, kernelSize: 1, initializer: .glorotUniform, name: "head")(nodes[0][options.depth])
+    return try Conv2D(options.outputChannels, kernelSize: 1, initializer: .glorotUniform, name: "head")(nodes[0][options.depth])
 }

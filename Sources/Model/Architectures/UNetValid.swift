@@ -22,7 +22,7 @@ public func unetValid(_ image: Node, _ options: ArchitectureOptions) throws(Netw
         let cut = try Crop2D(height: enlarged.shape.height, width: enlarged.shape.width, name: "crop\(up)")(across)
         return try block(Concatenate(name: "merge\(up)")(cut, enlarged), channels, up)
     }
-    return try Conv2D(1, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
+    return try Conv2D(options.outputChannels, kernelSize: 1, initializer: .glorotUniform, name: "head")(level(image, 1))
 }
 
 /// The sides that leave an even number at every pooling: with b at the bottom, the input has 2^depth b + 4 (2^depth − 1) pixels, and the
