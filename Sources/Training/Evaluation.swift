@@ -21,7 +21,9 @@ public struct Evaluation {
             let data = try SliceDataset(images: prediction, labels: labels, normalization: .divide(by: type.maximum ?? 1))
             guard data.channels == 1 else {
                 throw TrainingError(
-                    .invalid, "\(prediction) has \(data.channels) channels; one, the probability of the foreground, is expected")
+                    .invalid,
+                    "\(prediction) has \(data.channels) channels; one, the probability of the foreground, is expected; several classes are scored with --classes"
+                )
             }
             return data
         }

@@ -199,6 +199,81 @@ import Training
         #expect(!FileManager.default.fileExists(atPath: volume.folder / "x.tif"))
     }
 
+    /// Scores of a hand-made prediction, as label values and as probabilities, on any number of ranks; a picture in the classes' colours.
+    @Test func evaluation() throws {
+        // Walls are found but for the first row, of cores one of three rows; the rest is taken for cells.
+        let truth = try values(volume.folder / "classes.tif")
+        func found(_ place: Int) -> Float {
+            let y = place / volume.width % volume.height, value = truth[place]
+            return value == 10 && y > 0 ? 10 : value == 300 && y % 3 == 0 ? 300 : 20
+        }
+        let plane = volume.height * volume.width
+        try volume.write("found.tif", type: .uint16) { page, y, x in found(page * plane + y * volume.width + x) }
+        let shape = VolumeShape(pages: 6, height: volume.height, width: volume.width, channels: 3)
+        let writer = try makeVolumeWriter(path: volume.folder / "found.h5", shape: shape, pixelType: .float32)
+        for page in 0..<6 {
+            let samples = [Float(10), 20, 300].flatMap { value in
+                (0..<plane).map { found(page * plane + $0) == value ? 0.5 : 0.25 as Float }
+            }
+            try samples.withUnsafeBufferPointer { try writer.append($0) }
+        }
+        try writer.close()
+        func evaluate(_ prediction: String, ranks: Int, _ more: String...) throws -> Program.Outcome {
+            try Program.run(
+                ["evaluate", "--prediction", volume.folder / prediction, "--labels", volume.folder / "classes.tif"] + more, ranks: ranks)
+        }
+        let first = try evaluate(
+            "found.tif", ranks: 0, "--classes", Self.list, "--json", "--csv", volume.folder / "s.csv", "--picture", volume.folder / "s.png",
+            "--images", volume.folder / "grey.tif")
+        #expect(first.status == 0, "\(first.errors)")
+        for (prediction, ranks) in [("found.h5", 0), ("found.tif", 2), ("found.h5", 3)] {
+            #expect(try evaluate(prediction, ranks: ranks, "--classes", Self.list, "--json").output == first.output)
+        }
+        struct Report: Decodable {
+            struct Class: Decodable { let name: String, dice, iou, precision, recall: Double, true_pixels, predicted_pixels: Int }
+            let pixel_accuracy, mean_dice, mean_iou: Double, classes: [Class], confusion: [[Int]]
+        }
+        let report = try JSONDecoder().decode(Report.self, from: Data(first.output.utf8)), places = truth.indices.filter { truth[$0] != 99 }
+        let classes: [Float] = [10, 20, 300]
+        for (c, value) in classes.enumerated() {
+            let both = Double(places.count { truth[$0] == value && found($0) == value })
+            let true_ = Double(places.count { truth[$0] == value }), said = Double(places.count { found($0) == value })
+            let one = report.classes[c]
+            #expect(one.dice == 2 * both / (true_ + said) && one.iou == both / (true_ + said - both))
+            #expect(
+                one.precision == both / said && one.recall == both / true_ && Double(one.true_pixels) == true_
+                    && Double(one.predicted_pixels) == said)
+            for (d, other) in classes.enumerated() {
+                #expect(report.confusion[c][d] == places.count { truth[$0] == value && found($0) == other })
+            }
+        }
+        #expect(
+            report.classes.map(\.name) == ["wall", "cell", "core"] && report.classes[1].recall == 1 && report.classes[2].precision == 1)
+        #expect(report.pixel_accuracy == Double(places.count { truth[$0] == found($0) }) / Double(places.count))
+        #expect(abs(report.mean_dice - report.classes.map(\.dice).reduce(0, +) / 3) < 1e-12)
+        let lines = try String(contentsOfFile: volume.folder / "s.csv", encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 1 + 7 * 3 && lines[1].hasPrefix("all,wall,10,\(report.classes[0].dice),"))
+        // Truth beside the image: the first pixel is a wall, black; the row that is nobody's is grey.
+        let picture = try VolumeReader(volume.folder / "s.png"), width = picture.shape.width, pixels = try values(volume.folder / "s.png")
+        func color(_ y: Int, _ x: Int) -> [Float] { (0..<3).map { pixels[($0 * picture.shape.height + y) * width + x] } }
+        let x = volume.width + 8
+        #expect(color(0, x) == [0, 0, 0] && color(11, x) == [200, 200, 200])
+        let core = try #require(truth[..<plane].firstIndex(of: 300))
+        #expect(color(core / volume.width, x + core % volume.width) == [0x56, 0xB4, 0xE9])
+
+        let table = try evaluate("found.tif", ranks: 2, "--classes", Self.list).output
+        #expect(table.contains("truth \\ found") && table.contains("precision") && table.contains("core"), "\(table)")
+        for (status, text, outcome) in [
+            (64, "--plot draws", try evaluate("found.tif", ranks: 0, "--classes", Self.list, "--plot", volume.folder / "s.png")),
+            (64, "--classes 1: 1 class", try evaluate("found.tif", ranks: 2, "--classes", "1")),
+            (65, "scored with --classes", try evaluate("found.h5", ranks: 0)),
+            (65, "of the prediction holds", try evaluate("grey.tif", ranks: 2, "--classes", Self.list)),
+            (65, "one of label values, or 4", try evaluate("found.h5", ranks: 0, "--classes", "10,20,300,99")),
+        ] as [(Int32, String, Program.Outcome)] {
+            #expect(outcome.status == status && outcome.errors.contains(text), "\(outcome.status) \(outcome.errors)")
+        }
+    }
+
     /// YAML gives each class value, name and color; what a run stores is read back as the same.
     @Test func configurations() throws {
         let path = volume.folder / "c.yaml"
