@@ -40,7 +40,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
     ///   - timeout: seconds after which it is stopped.
     public static func run(
         _ program: String, _ arguments: [String], ranks: Int? = nil, on cluster: VirtualCluster? = nil, environment: [String: String] = [:],
-        timeout: Double = 60
+        timeout: Double = 240
     ) throws -> ProgramRun {
         guard let tests = Bundle.main.executableURL else { throw Failure(description: "the test program does not know where it lies") }
         let executable = tests.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent(program)
@@ -68,7 +68,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
     }
 
     /// Runs any command, a path and its arguments, and waits for its end.
-    static func run(command: [String], timeout: Double = 60) throws -> ProgramRun {
+    static func run(command: [String], timeout: Double = 240) throws -> ProgramRun {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
