@@ -60,7 +60,7 @@ let package = Package(
         .target(name: "Model", dependencies: ["Kernels", "CounterRandom"], swiftSettings: strict),
         .target(name: "Imaging", dependencies: ["CTIFF", "CHDF5", "CPNG", "CounterRandom"], swiftSettings: strict),
         // The toolchain already ships a module called Distributed.
-        .target(name: "DataParallel", dependencies: ["CMPI"], path: "Sources/Distributed", swiftSettings: strict),
+        .target(name: "DataParallel", dependencies: ["CMPI", "CSIMD"], path: "Sources/Distributed", swiftSettings: strict),
 
         .target(
             name: "Training",

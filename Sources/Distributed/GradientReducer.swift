@@ -7,10 +7,11 @@
 /// messages of one range follow those of the one before without a gap, however small the ranges are. Every element's additions are those of the tree, with each operand computed once:
 /// floating-point addition is commutative, so a rank may add its neighbour's half to its own or the other way round.
 ///
-/// Two ways lead there. In `SegmentExchange` each rank owns a segment of the range and receives everybody's blocks for it: any parts, any
-/// number of ranks. `RecursiveHalving` exchanges halves between neighbours, level by level of the tree, where that is balanced over a power
-/// of two of ranks: the same traffic in 2 log₂ n messages instead of 2 (n − 1), which counts when there are many ranks. Up to 8 ranks the
-/// first was never slower (2 ranks on one host, 124 MiB: 29 against 35 ms, 8 ranks: 187 against 217 ms).
+/// Three ways lead there (`Route`). In `SegmentExchange` each rank owns a segment of the range and receives everybody's blocks for it: any
+/// parts, any number of ranks. `SharedMemoryExchange` does the same on one host without messages. `RecursiveHalving` exchanges halves
+/// between neighbours, level by level of the tree, where that is balanced over a power of two of ranks: the same traffic in 2 log₂ n
+/// messages instead of 2 (n − 1), which counts when there are many ranks. Up to 8 ranks segments were never slower than halves
+/// (2 ranks on one host, 124 MiB: 29 against 35 ms, 8 ranks: 187 against 217 ms).
 ///
 /// Two more (`ReductionMethod`) promise the same bits on all ranks, but not at all numbers of ranks: `LibraryAllReduce` is MPI's own sum,
 /// `CompressedAllReduce` sends half as much.
@@ -19,8 +20,31 @@ public final class GradientReducer {
     public let count: Int
     /// The blocks of the batch that this rank computes, one buffer each: the first is the one that receives the sum.
     public let blocks: [Range<Int>]
+    /// Why the ranks of a host exchange messages although they could have shared memory; `nil` where that is not so.
+    public let sharedMemoryProblem: String?
     private let algorithm: any ReductionAlgorithm
     private let communicator: Communicator
+
+    /// A way along which blocks are summed in the order of the tree.
+    package enum Route: CaseIterable {
+        /// `SegmentExchange`.
+        case segments
+        /// `RecursiveHalving`: for balanced plans.
+        case halving
+        /// `SharedMemoryExchange`: for ranks of one host.
+        case sharedMemory
+
+        /// Ranks of one host up to which memory is shared: slots take memory by the square of their number.
+        static let mostSharing = 16
+
+        /// The way that takes the least time.
+        static func fastest(_ plan: ReductionPlan, _ communicator: Communicator) -> Route {
+            if communicator.isOnOneHost && (2...mostSharing).contains(plan.ranks) { return .sharedMemory }
+            return withoutSharing(plan)
+        }
+
+        static func withoutSharing(_ plan: ReductionPlan) -> Route { plan.isBalanced && plan.ranks > 8 ? .halving : .segments }
+    }
 
     /// A reducer of gradients of `count` floats for a global batch; takes all the memory it will ever need. A collective.
     ///
@@ -29,7 +53,7 @@ public final class GradientReducer {
     public convenience init(communicator: Communicator, batch: Int, count: Int, method: ReductionMethod = .reproducible) throws {
         let partition = try BatchPartition(batch: batch, ranks: communicator.count)
         switch method {
-        case .reproducible: self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
+        case .reproducible: try self.init(communicator: communicator, plan: ReductionPlan(partition), count: count)
         case .fast, .fastBF16:
             // Pieces that share their way with the next ones; 1 MiB is long enough for MPI's algorithms for long messages.
             let pieceCount = max(1, min(1 << 18, count)), depth = 4
@@ -42,34 +66,54 @@ public final class GradientReducer {
         }
     }
 
-    /// A reproducible reducer for a plan of its own, with other than the standard messages or algorithm.
+    /// A reproducible reducer for a plan of its own, with other than the standard messages or route. A collective.
     ///
-    /// The standard messages were chosen by measurement. Within a host a copy costs per message, and two pieces of 256 KiB stay in the
-    /// cache. Over TCP a reply waits behind whatever its sender has queued on the same connection, so that long messages in both directions
+    /// The standard messages were chosen by measurement. Slots of shared memory below 256 KiB cost a wait for each, larger ones gained
+    /// nothing. Through MPI within a host a copy costs per message, and two pieces of 256 KiB stay in the cache. Over TCP a reply waits behind whatever its sender has queued on the same connection, so that long messages in both directions
     /// take turns (124 MiB at 1 Gbit/s: 1.14 … 1.19 s in pieces of 32 KiB, 1.6 s in pieces of 1 MiB). 64 of them, 2 MiB over all peers, keep 1 Gbit/s busy for 16 ms.
     ///
     /// - Parameters:
-    ///   - pieceCount: the length of a message in floats.
+    ///   - pieceCount: the length of a message or slot in floats.
     ///   - depth: how many pieces are in flight.
-    ///   - isHalving: whether by `RecursiveHalving`, which takes a balanced plan.
+    ///   - route: `nil` takes the fastest. Where there is no shared memory to be had, that is the fastest other one.
+    /// - Throws: `MPIError`; on all ranks an error when `route` asks for shared memory and there is none.
     package convenience init(
-        communicator: Communicator, plan: ReductionPlan, count: Int, pieceCount: Int? = nil, depth: Int? = nil, isHalving: Bool? = nil
-    ) {
+        communicator: Communicator, plan: ReductionPlan, count: Int, pieceCount: Int? = nil, depth: Int? = nil, route: Route? = nil
+    ) throws {
         precondition(plan.ranks == communicator.count, "GradientReducer: a plan for \(plan.ranks) ranks on \(communicator.count)")
-        precondition(isHalving != true || plan.isBalanced, "GradientReducer: recursive halving of an unbalanced plan")
-        let ranks = communicator.count, isOnOneHost = communicator.isOnOneHost
+        precondition(route != .halving || plan.isBalanced, "GradientReducer: recursive halving of an unbalanced plan")
+        let ranks = communicator.count, isOnOneHost = communicator.isOnOneHost, blocks = plan.blocks(of: communicator.rank)
+        var problem: String?
+        if route ?? .fastest(plan, communicator) == .sharedMemory {
+            // Slots of 256 KiB while all of them together take up to 32 MiB: containers often have 64 MiB of shared memory.
+            let affordable = (1 << 23) / (max(1, ranks - 1) * plan.blocks.count * SharedMemoryExchange.standardDepth)
+            let pieceCount = pieceCount ?? max(1 << 8, min(SharedMemoryExchange.standardPieceCount, affordable))
+            do {
+                let exchange = try SharedMemoryExchange(
+                    communicator: communicator, plan: plan, pieceCount: max(1, min(pieceCount, count)),
+                    depth: depth ?? SharedMemoryExchange.standardDepth)
+                self.init(count: count, blocks: blocks, algorithm: exchange, communicator: communicator)
+                return
+            } catch let error as SharedMemory.Unavailable {
+                if route != nil { throw error }
+                problem = error.description
+            }
+        }
         let pieceCount = max(1, min(pieceCount ?? (isOnOneHost ? 1 << 16 : 1 << 13), count))
         let depth = depth ?? (isOnOneHost ? 4 : max(4, 64 / max(1, ranks - 1)))
         let algorithm: any ReductionAlgorithm =
-            isHalving ?? (plan.isBalanced && ranks > 8)
+            route ?? .withoutSharing(plan) == .halving
             ? RecursiveHalving(communicator: communicator, pieceCount: pieceCount, depth: depth)
             : SegmentExchange(communicator: communicator, plan: plan, pieceCount: pieceCount, depth: depth)
-        self.init(count: count, blocks: plan.blocks(of: communicator.rank), algorithm: algorithm, communicator: communicator)
+        self.init(count: count, blocks: blocks, algorithm: algorithm, communicator: communicator, sharedMemoryProblem: problem)
     }
 
-    private init(count: Int, blocks: [Range<Int>], algorithm: any ReductionAlgorithm, communicator: Communicator) {
+    private init(
+        count: Int, blocks: [Range<Int>], algorithm: any ReductionAlgorithm, communicator: Communicator, sharedMemoryProblem: String? = nil
+    ) {
         precondition(count >= 0, "GradientReducer: a gradient of \(count) floats")
         (self.count, self.blocks, self.algorithm, self.communicator) = (count, blocks, algorithm, communicator)
+        self.sharedMemoryProblem = sharedMemoryProblem
     }
 
     /// Sums the elements of `range` over the whole batch: the result is in `range` of the first buffer, on every rank. What the other
@@ -128,6 +172,13 @@ public final class GradientReducer {
 /// A range of gradients that waits to be summed.
 struct PendingGradient {
     let buffers: UnsafeMutablePointer<Float>, stride: Int, range: Range<Int>
+
+    /// A list with room for as many as ever wait together, so that none is allocated later.
+    static var none: [PendingGradient] {
+        var list: [PendingGradient] = []
+        list.reserveCapacity(1024)
+        return list
+    }
 }
 
 /// A way to sum the blocks of all ranks. It never waits: `advance` is called until it is done.

@@ -5,7 +5,7 @@ struct PieceQueue {
         let start: UnsafeMutablePointer<Float>, count: Int
     }
 
-    private var pending: [PendingGradient] = []
+    private var pending = PendingGradient.none
     private var current = 0, offset = 0
 
     mutating func enqueue(_ gradient: PendingGradient) {

@@ -20,7 +20,7 @@ final class RecursiveHalving: ReductionAlgorithm {
         let incoming: Range<Int>, outgoing: Range<Int>, peer: Int, replaces: Bool
     }
     /// What has been enqueued since everything was last done.
-    private var pending: [PendingGradient] = []
+    private var pending = PendingGradient.none
     /// The pending gradient at hand, its stage, and the pieces of that stage that have been started and completed.
     private var current = 0, stage = 0, started = 0, completed = 0
     /// Whether the first piece that is not completed has been added.

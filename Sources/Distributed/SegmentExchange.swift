@@ -31,7 +31,7 @@ final class SegmentExchange: ReductionAlgorithm {
         var gradient = 0, index = 0, number = 0
     }
     /// What has been enqueued since everything was last done.
-    private var pending: [PendingGradient] = []
+    private var pending = PendingGradient.none
     /// The first piece that has not been started.
     private var started = Piece()
     /// The first piece whose totals are not on their way.

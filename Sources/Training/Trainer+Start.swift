@@ -43,6 +43,9 @@ extension Trainer {
             configuration.classes.map { "classes: \($0)" },
             "batch of \(configuration.batchSize): \(share)\(configuration.accumulate > 1 ? " in \(configuration.accumulate) parts" : ""); "
                 + "\(traffic >> 10) KiB of gradients sent a step by the busiest rank\(promise)",
+            reducer.sharedMemoryProblem.map {
+                "gradients go through MPI although all ranks are on one host, as they cannot share memory: \($0)"
+            },
             "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
                 + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
             "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",

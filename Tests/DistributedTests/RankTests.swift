@@ -25,6 +25,12 @@ struct RankTests {
         #expect(run.status == 0, "\(run)")
     }
 
+    @Test("Ranks of a host share memory, or say why not", arguments: [1, 2, 3, 4, 8])
+    func sharesMemory(ranks: Int) throws {
+        let run = try ProgramRun.run("mpi-checks", ["shared-memory"], ranks: ranks)
+        #expect(run.status == 0, "\(run)")
+    }
+
     @Test("More bytes than a 32-bit count holds")
     func sendsLargeMessage() throws {
         let run = try ProgramRun.run("mpi-checks", ["large-message"], ranks: 2)

@@ -58,8 +58,8 @@ func checkAllocation(_ communicator: Communicator) throws {
     for batch in [communicator.count, communicator.count * 2 + 1] {
         let count = 300_000
         let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: communicator.count))
-        var reducers = [true, false].filter { plan.isBalanced || !$0 }.map {
-            GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: $0)
+        var reducers = try GradientReducer.Route.allCases.filter { plan.isBalanced || $0 != .halving }.map {
+            try GradientReducer(communicator: communicator, plan: plan, count: count, route: $0)
         }
         for method in [ReductionMethod.fast, .fastBF16] {
             reducers.append(try GradientReducer(communicator: communicator, batch: batch, count: count, method: method))

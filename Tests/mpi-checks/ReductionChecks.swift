@@ -83,7 +83,7 @@ private struct ReductionCase {
 }
 
 /// The reduction against its specification, bit for bit: all batches near the number of ranks, every length up to 300, cut into messages
-/// and into ranges in several ways, both algorithms, and blocks finer than they need be.
+/// and into ranges in several ways, along all routes, and blocks finer than they need be.
 func checkReduction(_ communicator: Communicator) throws {
     let ranks = communicator.count, longest = 300
     let lengths = [0, 1, 2, 3, 7, 15, 16, 17, 33, 63, 128, 255, 299, 300]
@@ -100,8 +100,8 @@ func checkReduction(_ communicator: Communicator) throws {
 
         let chosen = try GradientReducer(communicator: communicator, batch: batch, count: longest)
         try expect(chosen.blocks == plan.blocks(of: communicator.rank), "blocks \(chosen.blocks)")
-        for way in [true, false] where plan.isBalanced || !way {
-            let whole = GradientReducer(communicator: communicator, plan: plan, count: longest, isHalving: way)
+        for route in GradientReducer.Route.allCases where plan.isBalanced || route != .halving {
+            let whole = try GradientReducer(communicator: communicator, plan: plan, count: longest, route: route)
             for length in 0...longest { try standard.check(whole, length: length, ranges: [0..<length]) }
             // Suffixes first, as backward finishes them.
             let suffixes = [200..<300, 77..<200, 77..<77, 76..<77, 0..<76]
@@ -109,8 +109,8 @@ func checkReduction(_ communicator: Communicator) throws {
             for _ in 0..<3 { try standard.check(whole, length: longest, ranges: suffixes, overlapped: true) }
             for (pieceCount, depth) in [(1, 1), (16, 2), (16, 5), (100, 1), (1 << 16, 1)] {
                 for length in lengths {
-                    let reducer = GradientReducer(
-                        communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth, isHalving: way)
+                    let reducer = try GradientReducer(
+                        communicator: communicator, plan: plan, count: length, pieceCount: pieceCount, depth: depth, route: route)
                     try standard.check(reducer, length: length, ranges: [0..<length])
                     for bucket in [1, 37, 64] {
                         let ranges = stride(from: 0, to: length, by: bucket).map { max(0, length - $0 - bucket)..<length - $0 }
@@ -123,9 +123,10 @@ func checkReduction(_ communicator: Communicator) throws {
         let single = (0..<ranks).map { partition.range(of: $0).map { $0..<$0 + 1 } }
         let fine = ReductionCase(communicator, batch: batch, plan: ReductionPlan(batch: batch, blocksOfRanks: single), longest: longest)
         for length in lengths {
-            try fine.check(
-                GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16), length: length,
-                ranges: [0..<length])
+            for route in [GradientReducer.Route.segments, .sharedMemory] {
+                let reducer = try GradientReducer(communicator: communicator, plan: fine.plan, count: length, pieceCount: 16, route: route)
+                try fine.check(reducer, length: length, ranges: [0..<length])
+            }
         }
     }
 }
@@ -136,8 +137,10 @@ func checkManyBlocks(_ communicator: Communicator) throws {
     let partition = try BatchPartition(batch: batch, ranks: communicator.count)
     let single = (0..<communicator.count).map { partition.range(of: $0).map { $0..<$0 + 1 } }
     let many = ReductionCase(communicator, batch: batch, plan: ReductionPlan(batch: batch, blocksOfRanks: single), longest: length)
-    let reducer = GradientReducer(communicator: communicator, plan: many.plan, count: length)
-    try many.check(reducer, length: length, ranges: [0..<length])
+    for route in [GradientReducer.Route.segments, .sharedMemory] {
+        let reducer = try GradientReducer(communicator: communicator, plan: many.plan, count: length, route: route)
+        try many.check(reducer, length: length, ranges: [0..<length])
+    }
 }
 
 /// The sums that do not promise the bits: in one piece, in several and in suffixes while the ranks are out of step, all ranks get the same
@@ -196,15 +199,15 @@ func checkFastReduction(_ communicator: Communicator) throws {
     }
 }
 
-/// The gradient of the full U-Net, 31,031,685 floats, in one range and with the standard messages, both ways where the plan is balanced.
+/// The gradient of the full U-Net, 31,031,685 floats, in one range and with the standard messages, along all routes that the plan has.
 func checkFullReduction(_ communicator: Communicator) throws {
     let count = 31_031_685, batch = communicator.count + 1
     let plan = ReductionPlan(try BatchPartition(batch: batch, ranks: communicator.count))
     let blocks = plan.blocks(of: communicator.rank)
     let memory = UnsafeMutablePointer<Float>.allocate(capacity: blocks.count * count)
     defer { memory.deallocate() }
-    for way in [true, false] where plan.isBalanced || !way {
-        let reducer = GradientReducer(communicator: communicator, plan: plan, count: count, isHalving: way)
+    for route in GradientReducer.Route.allCases where plan.isBalanced || route != .halving {
+        let reducer = try GradientReducer(communicator: communicator, plan: plan, count: count, route: route)
         for (buffer, block) in blocks.enumerated() {
             for element in 0..<count { memory[buffer * count + element] = specifiedSum(block, element) }
         }

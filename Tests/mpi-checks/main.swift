@@ -19,6 +19,7 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "reduction-fast": { try checkFastReduction($0.communicator) },
     "reduction-full": { try checkFullReduction($0.communicator) },
     "reduction-many": { try checkManyBlocks($0.communicator) },
+    "shared-memory": { try checkSharedMemory($0.communicator) },
     "samples": { try checkSamples($0.communicator) },
 ]
 
