@@ -36,7 +36,7 @@ final class SharedMemoryExchange: ReductionAlgorithm {
     private(set) var bytesSent = 0
 
     /// Floats of a slot, and slots in flight, by measurement.
-    static let standardPieceCount = 1 << 16, standardDepth = 2
+    static let standardPieceCount = 1 << 16, standardDepth = 4
     /// Floats that are added at a time, so that a sum stays in the innermost cache.
     private static let chunk = 1 << 12
 
