@@ -11,7 +11,7 @@ WORKDIR /source
 # The packages first: they change less often than the sources, so this layer is kept between builds.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        binutils git hdf5-tools libhdf5-dev libopenblas-dev libopenmpi-dev libpng-dev libtiff-dev openmpi-bin pkg-config python3 \
+        binutils git hdf5-tools libhdf5-dev libopenblas-dev libopenmpi-dev libpng-dev libtiff-dev openmpi-bin pkg-config python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 COPY . .
 # Without the copy through the kernel between ranks, which a container is usually not allowed.

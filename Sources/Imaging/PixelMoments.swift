@@ -26,6 +26,9 @@ public struct PixelMoments: Equatable, Sendable {
         count = total
     }
 
+    /// Of these samples.
+    package init(of samples: UnsafeBufferPointer<Float>) { add(row: samples) }
+
     /// Adds one row.
     mutating func add(row: UnsafeBufferPointer<Float>) {
         var sum = 0.0

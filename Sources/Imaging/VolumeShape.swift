@@ -46,13 +46,18 @@ public struct VolumeMetadata: Equatable, Sendable {
         self.unit = unit
     }
 
-    /// The three distances (z, y, x) in µm, if all of them and what their unit means are known.
+    /// The three distances (z, y, x) in µm, if those in the plane and what their unit means are known. An unknown distance of pages is 1 unit,
+    /// as ImageJ takes it.
     var elementSizeInMicrometres: [Double]? {
-        let micrometres = [
+        guard let unit, let scale = Self.micrometres(in: unit), let pixelHeight, let pixelWidth else { return nil }
+        return [(zSpacing ?? 1) * scale, pixelHeight * scale, pixelWidth * scale]
+    }
+
+    /// How many µm a unit of length is; nil if it is not known.
+    static func micrometres(in unit: String) -> Double? {
+        [
             "nm": 1e-3, "nanometer": 1e-3, "µm": 1, "μm": 1, "um": 1, "micron": 1, "microns": 1, "micrometer": 1, "mm": 1e3, "cm": 1e4,
-            "m": 1e6, "Å": 1e-4, "angstrom": 1e-4,
-        ]
-        guard let unit, let scale = micrometres[unit], let zSpacing, let pixelHeight, let pixelWidth else { return nil }
-        return [zSpacing * scale, pixelHeight * scale, pixelWidth * scale]
+            "m": 1e6, "Å": 1e-4, "angstrom": 1e-4, "pm": 1e-6, "inch": 25400,
+        ][unit]
     }
 }

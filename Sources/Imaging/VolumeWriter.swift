@@ -20,29 +20,40 @@ public protocol VolumeWriter: AnyObject {
 /// colon, `out.h5:/name`), or NumPy (`.npy`: shape (pages, height, width, channels)).
 ///
 /// - Parameters:
-///   - pixelType: `.float32`, `.uint8` or `.uint16`.
+///   - pixelType: `.float32`, `.uint8`, `.uint16` or, for whole numbers up to 2²⁴, `.int32`.
 ///   - metadata: The size of the pixels, if known (NPY has no place for it).
 ///   - displayRange: The values that viewers show as black and white; nil leaves it to them.
 ///   - isHyperstack: Whether the channels are no colours: TIFF then holds those of a page as images one after another, as an ImageJ
 ///     hyperstack does, and may have any number of them.
+///   - isOME: Whether a TIFF file is described by OME-XML instead of ImageJ's text, as one called `.ome.tif` always is.
 /// - Throws: `ImagingError` if the extension is not one of these, or the folder is not there or not writable.
 public func makeVolumeWriter(
     path: String, shape: VolumeShape, pixelType: PixelType, metadata: VolumeMetadata = VolumeMetadata(),
-    displayRange: ClosedRange<Float>? = nil, isHyperstack: Bool = false
+    displayRange: ClosedRange<Float>? = nil, isHyperstack: Bool = false, isOME: Bool = false
 ) throws -> any VolumeWriter {
     let encoder = PageEncoder(path: path, shape: shape, pixelType: pixelType)
     func fileExtension(_ path: some StringProtocol) -> String { (String(path) as NSString).pathExtension.lowercased() }
-    let hdf5 = ["h5", "hdf5", "hdf"]
+    let hdf5 = ["h5", "hdf5", "hdf"], isTIFF = ["tif", "tiff"].contains(fileExtension(path))
+    if isOME && !isTIFF { throw ImagingError(.usage, path, "OME-XML is for TIFF files: .ome.tif or .tif") }
     if let colon = path.indices.first(where: { path[$0] == ":" && hdf5.contains(fileExtension(path[..<$0])) }) {
         let dataset = String(path[path.index(after: colon)...])
         return try HDF5VolumeWriter(encoder, file: String(path[..<colon]), dataset: dataset, metadata: metadata, displayRange: displayRange)
     }
     switch fileExtension(path) {
     case "tif", "tiff":
-        if isHyperstack && shape.channels > 1 {
-            return try TIFFHyperstackWriter(path: path, shape: shape, pixelType: pixelType, metadata: metadata, displayRange: displayRange)
+        let isHyperstack = isHyperstack && shape.channels > 1
+        let isOME = isOME || fileExtension((path as NSString).deletingPathExtension) == "ome"
+        let description =
+            isOME
+            ? OMEDescription.text(
+                name: (path as NSString).lastPathComponent, shape: shape, isHyperstack: isHyperstack, pixelType: pixelType,
+                metadata: metadata)
+            : ImageJDescription.text(
+                pages: shape.pages, channels: isHyperstack ? shape.channels : 1, metadata: metadata, range: displayRange)
+        if isHyperstack {
+            return try TIFFHyperstackWriter(path: path, shape: shape, pixelType: pixelType, metadata: metadata, description: description)
         }
-        return try TIFFWriter(encoder, metadata: metadata, displayRange: displayRange)
+        return try TIFFWriter(encoder, metadata: metadata, description: description)
     case "npy": return try NPYWriter(encoder)
     case let name where hdf5.contains(name):
         return try HDF5VolumeWriter(encoder, file: path, dataset: "/exported_data", metadata: metadata, displayRange: displayRange)
@@ -81,7 +92,7 @@ final class PageEncoder {
     var rowBytes: Int { shape.width * shape.channels * pixelType.size }
 
     init(path: String, shape: VolumeShape, pixelType: PixelType) {
-        precondition([.float32, .uint8, .uint16].contains(pixelType), "volumes of type \(pixelType) are not written")
+        precondition([.float32, .uint8, .uint16, .int32].contains(pixelType), "volumes of type \(pixelType) are not written")
         precondition(min(shape.pages, shape.height, shape.width, shape.channels) > 0, "a volume of \(shape) is not written")
         (self.path, self.shape, self.pixelType) = (path, shape, pixelType)
     }
@@ -120,10 +131,17 @@ final class PageEncoder {
             guard !value.isNaN else { throw ImagingError(.invalid, path, "page \(pages) holds a value that is not a number") }
             return Sample(min(max(value.rounded(), Float(Sample.min)), Float(Sample.max)))
         }
+        func wideInteger(_ value: Float) throws -> Int32 {
+            guard let number = Int32(exactly: value.rounded()), abs(number) <= 1 << 24 else {
+                throw ImagingError(.invalid, path, "page \(pages) holds \(value): whole numbers up to \(1 << 24) can be written as int32")
+            }
+            return number
+        }
         try bytes.withUnsafeMutableBytes {
             switch pixelType {
             case .uint8: try store($0) { try integer($0) as UInt8 }
             case .uint16: try store($0) { try integer($0) as UInt16 }
+            case .int32: try store($0, wideInteger)
             default: store($0) { $0.bitPattern }
             }
         }

@@ -10,8 +10,11 @@ public struct PredictionOptions: Sendable {
     public var output: String
     /// Masks of 0 and 255, above this probability, instead of probabilities.
     public var threshold: Float?
-    /// How probabilities are stored: float32, or integers from 0 to the type's largest value; or the label values of the most probable classes.
+    /// How probabilities are stored: float32, or integers from 0 to the type's largest value; or the label values of the most probable classes, or
+    /// numbered objects.
     public var type = PredictionType.float32
+    /// Whether a TIFF file is described by OME-XML instead of ImageJ's text.
+    public var isOME = false
     /// In what pieces the networks look at a page.
     public var tile = TileSize.automatic
     /// Pixels that neighbouring tiles share at least; `nil`: 8 · 2^depth, or half of the tile if that is less.
@@ -30,7 +33,7 @@ public struct PredictionOptions: Sendable {
     ///
     /// - Throws: `TrainingError` of kind `usage`.
     public func validate() throws {
-        if threshold != nil && type != .uint8 && type != .float32 {
+        if threshold != nil && ![.uint8, .float32, .objects].contains(type) {
             throw TrainingError(.usage, "--threshold writes masks of 0 and 255, which are uint8; it contradicts --type \(type.rawValue)")
         }
         if tile == .none && overlap != nil { throw TrainingError(.usage, "--overlap is for tiles; it contradicts --tile none") }
@@ -38,6 +41,11 @@ public struct PredictionOptions: Sendable {
 
     /// Throws `TrainingError` of kind `usage` where the options do not fit networks with these classes.
     func validate(_ classes: LabelClasses?) throws {
+        if classes != nil && type == .objects {
+            throw TrainingError(
+                .usage,
+                "--type objects numbers the parts of a foreground; the network has the classes \(classes!): --type labels writes them")
+        }
         if classes != nil && threshold != nil {
             throw TrainingError(
                 .usage,
@@ -45,12 +53,14 @@ public struct PredictionOptions: Sendable {
             )
         }
         if classes == nil && type == .labels {
-            throw TrainingError(.usage, "--type labels is for networks with --classes; --threshold 0.5 writes a mask of the foreground")
+            throw TrainingError(
+                .usage,
+                "--type labels is for networks with --classes; --threshold 0.5 writes a mask of the foreground, --type objects its parts")
         }
     }
 
     /// The type of the samples that are written if these are the classes.
-    func outputType(_ classes: LabelClasses?) -> PixelType { threshold == nil ? type.pixelType(classes) : .uint8 }
+    func outputType(_ classes: LabelClasses?) -> PixelType { threshold == nil || type == .objects ? type.pixelType(classes) : .uint8 }
 
     /// The overlap of neighbouring tiles along an axis of `length` pixels, whose poolings need multiples of `multiple`.
     func overlap(of tile: Int, multiple: Int, length: Int) throws -> Int {

@@ -9,10 +9,15 @@ final class PredictionOutput {
     private let scale: Float
     /// The classes whose values are written instead of probabilities.
     private let labels: LabelClasses?
+    /// What finds the objects that are written instead.
+    private let objects: PageObjects?
 
     init(_ options: PredictionOptions, classes: LabelClasses?, volume: VolumeReader, tiles: PredictionTiles) throws {
         assembly = TileAssembly(rows: tiles.rows, columns: tiles.columns, channels: tiles.inference.outputChannels)
         threshold = options.threshold
+        objects =
+            options.type == .objects
+            ? PageObjects(height: volume.shape.height, width: volume.shape.width, threshold: options.threshold ?? 0.5) : nil
         labels = options.type == .labels ? classes : nil
         let type = options.outputType(classes)
         scale = type.maximum ?? 1
@@ -21,11 +26,12 @@ final class PredictionOutput {
             channels: labels == nil ? assembly.channels : 1)
         writer = try makeVolumeWriter(
             path: options.output, shape: shape, pixelType: type, metadata: volume.metadata,
-            displayRange: 0...(labels.map { Float($0.greatestValue) } ?? scale), isHyperstack: true)
+            displayRange: objects == nil ? 0...(labels.map { Float($0.greatestValue) } ?? scale) : nil, isHyperstack: true,
+            isOME: options.isOME)
     }
 
     /// Bytes beside the writer's.
-    var memoryBytes: Int { assembly.memoryBytes }
+    var memoryBytes: Int { assembly.memoryBytes + (objects?.memoryBytes ?? 0) }
 
     /// Adds the next tile.
     func add(_ tile: UnsafeMutableBufferPointer<Float>) throws {
@@ -34,6 +40,10 @@ final class PredictionOutput {
                 let indices = LabelClasses.mostProbable(rows, classes: labels.count)
                 for i in indices.indices { indices[i] = Float(labels.classes[Int(indices[i])].value) }
                 return try writer.append(UnsafeBufferPointer(indices))
+            }
+            if let objects {
+                if let page = try objects.add(UnsafeBufferPointer(rows)) { try page.withUnsafeBufferPointer(writer.append) }
+                return
             }
             if let threshold {
                 for i in rows.indices { rows[i] = rows[i] > threshold ? scale : 0 }

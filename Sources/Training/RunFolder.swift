@@ -6,6 +6,7 @@ import Foundation
 ///     log.jsonl              one line a step
 ///     checkpoints/           step-00000600.h5 …, best.h5
 ///     resumes.json           from the beginning of a run that goes on to its first checkpoint
+///     halt                   asks the run to save and end
 ///     lock                   while a job works here
 package final class RunFolder {
     /// The folder.
@@ -14,6 +15,8 @@ package final class RunFolder {
     package let checkpoints: CheckpointStore
     /// Which of them runs died of.
     package var resumeAttempts: ResumeAttempts
+    /// The wish that the run end.
+    package var halt: HaltFile
     private let lock: RunLock
     private let files: any FileOperations
 
@@ -31,6 +34,7 @@ package final class RunFolder {
         self.files = files
         self.checkpoints = CheckpointStore(folder: checkpoints, keep: keep, files: files)
         resumeAttempts = ResumeAttempts(folder: path, files: files)
+        halt = HaltFile(folder: path, files: files)
         try self.checkpoints.removeLeftovers()
     }
 

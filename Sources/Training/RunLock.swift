@@ -40,6 +40,16 @@ package final class RunLock {
         close(descriptor)
     }
 
+    /// The process that holds the lock of `folder`, as far as can be told without touching it; nil if there is none, or it is certainly gone.
+    package static func living(inFolder folder: String) -> Owner? {
+        guard let text = try? SystemFiles().readAll("\(folder)/lock"), let owner = try? JSONDecoder().decode(Owner.self, from: Data(text))
+        else { return nil }
+        // On this host the process itself tells; trying its flock could keep out a run that is just starting.
+        var asked = owner
+        asked.holdsFlock = false
+        return asked.isGone(flockIsFree: false) ? nil : owner
+    }
+
     private func take() throws {
         // Every pass returns, throws, or follows a change that another process made in between.
         for _ in 0..<100 {

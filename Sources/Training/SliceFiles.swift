@@ -26,13 +26,14 @@ public enum SliceFiles {
     }
 
     /// Joins the files of `folder`, in natural order (2 before 10), into one volume. Returns how many pages it has.
-    public static func merge(_ folder: String, into volume: String) throws -> Int {
+    public static func merge(_ folder: String, into volume: String, isOME: Bool = false) throws -> Int {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
             throw TrainingError(.missing, "\(folder): there is no such folder")
         }
         let reader = try VolumeReader(folder)
-        let writer = try makeVolumeWriter(path: volume, shape: reader.shape, pixelType: outputType(of: reader), metadata: reader.metadata)
+        let writer = try makeVolumeWriter(
+            path: volume, shape: reader.shape, pixelType: outputType(of: reader), metadata: reader.metadata, isOME: isOME)
         var samples = [Float](repeating: 0, count: reader.shape.pageCount)
         for page in 0..<reader.shape.pages {
             try samples.withUnsafeMutableBufferPointer { try reader.readPage(page, into: $0) }

@@ -24,6 +24,9 @@ public enum StopRequest {
     /// Stands for a signal where the run's time is over.
     static let timeLimit: Int32 = 1000
 
+    /// Stands for a signal where the run folder asks for the end. Higher than all others: such a run is not to be started again by itself.
+    static let halt: Int32 = 1001
+
     /// The signal received last, 0 for none.
     package static var received: Int32 {
         get { signal.load(ordering: .relaxed) }
@@ -36,6 +39,7 @@ public enum StopRequest {
         case SIGUSR1: "SIGUSR1"
         case SIGTERM: "SIGTERM"
         case timeLimit: "the time limit"
+        case halt: "unet-mpi stop"
         default: "signal \(number)"
         }
     }

@@ -6,10 +6,18 @@ import Model
 
 // What a run does about numbers that are not finite, about a network that has collapsed, and about the end of its time.
 extension Trainer {
-    /// The signal that asks for the run's end, or what stands for one when rank 0's time is over; 0 for none.
+    /// The signal that asks for the run's end, or what stands for one: on rank 0, that its time is over, or that the run folder asks for it;
+    /// 0 for none.
     var stopReason: Int32 {
-        let isOver = communicator.rank == 0 && time.isLastStep(Date().timeIntervalSince1970)
-        return max(StopRequest.received, isOver ? StopRequest.timeLimit : 0)
+        guard communicator.rank == 0 else { return StopRequest.received }
+        let now = Date().timeIntervalSince1970
+        if folder?.halt.request()?.isDue(step: progress.step + 1, now: now) == true { return StopRequest.halt }
+        return max(StopRequest.received, time.isLastStep(now) ? StopRequest.timeLimit : 0)
+    }
+
+    /// Removes the wish that the run end: it has.
+    func removeHalt() {
+        if let warning = folder?.halt.remove() { logger.warning("\(warning)") }
     }
 
     private var isSkipping: Bool { configuration.onNonFinite == NonFinitePolicy.skip.rawValue }

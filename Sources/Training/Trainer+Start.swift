@@ -8,8 +8,12 @@ import Model
 extension Trainer {
     /// Opens the data and the run folder, builds the network, and goes back to the checkpoint that the run goes on from. A collective.
     ///
+    /// With `writesNothing` the run folder is only read, neither made nor locked; the trainer is good for `dryRun()`, not for `run()`.
+    ///
     /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`.
-    public convenience init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+    public convenience init(
+        _ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger, writesNothing: Bool = false
+    ) throws {
         try communicator.watchdog.arm(.init(end: configuration.stallTimeout.seconds), communicator: communicator)
         communicator.watchdog.enter(.startup)
         communicator.watchdog.isAskedToEnd = { StopRequest.received == SIGTERM }
@@ -23,13 +27,35 @@ extension Trainer {
         let configuration = try communicator.agree("reading the configuration") {
             try configuration.resolvingDecaySteps(epochLength: data.stream.epochLength)
         }
-        let start = try Start(configuration, communicator: communicator, logger: logger)
+        let start = try Start(configuration, communicator: communicator, logger: logger, writesNothing: writesNothing)
         try self.init(configuration, data: data, start: start, plan: plan, partition: partition, communicator: communicator, logger: logger)
     }
 
     /// Shows what the run is going to be, from rank 0: hosts, threads, memory, batch, traffic, and what is wrong with the placement.
     public func announce() {
         guard communicator.rank == 0 else { return }
+        if let deadline = time.deadline {
+            let end = Date(timeIntervalSince1970: deadline).formatted(.iso8601)
+            logger.notice("to be done by \(end) (\(time.origin)); the run saves and ends before")
+        }
+        if let request = folder?.halt.request() {
+            logger.notice("unet-mpi stop has asked this run to end \(request.text) (delete \(configuration.output)/halt to take that back)")
+        }
+        if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
+        for line in outline { logger.notice("\(line)") }
+        warnOfPlacement()
+    }
+
+    /// What is wrong with hosts, threads and libraries.
+    func warnOfPlacement() {
+        for warning in plan.warnings { logger.warning("\(warning)") }
+        logger.debug("OpenBLAS core: \(OpenBLAS.coreName)")
+        // Only the direct method spends its time there.
+        if configuration.convolutionMethod == .direct, let warning = OpenBLAS.warning { logger.warning("\(warning)") }
+    }
+
+    /// Hosts, threads, network, memory, batch, traffic, samples, steps.
+    var outline: [String] {
         let parts = (0..<communicator.count).map { partition.range(of: $0).count }
         let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
         let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
@@ -38,28 +64,19 @@ extension Trainer {
             configuration.reductionMethod == .reproducible || communicator.count == 1
             ? "" : ", \(configuration.reduction): other bits at another number of ranks"
         let shape = network.inputShape
-        let lines = [
-            "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
-            configuration.classes.map { "classes: \($0)" },
-            "batch of \(configuration.batchSize): \(share)\(configuration.accumulate > 1 ? " in \(configuration.accumulate) parts" : ""); "
-                + "\(traffic >> 10) KiB of gradients sent a step by the busiest rank\(promise)",
-            reducer.sharedMemoryProblem.map {
-                "gradients go through MPI although all ranks are on one host, as they cannot share memory: \($0)"
-            },
-            "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
-                + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
-            "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
-        ].compactMap { $0 }
-        if let deadline = time.deadline {
-            let end = Date(timeIntervalSince1970: deadline).formatted(.iso8601)
-            logger.notice("to be done by \(end) (\(time.origin)); the run saves and ends before")
-        }
-        if let resumedFrom { logger.notice("going on from \(resumedFrom)") }
-        for line in plan.table + lines { logger.notice("\(line)") }
-        for warning in plan.warnings { logger.warning("\(warning)") }
-        logger.debug("OpenBLAS core: \(OpenBLAS.coreName)")
-        // Only the direct method spends its time there.
-        if configuration.convolutionMethod == .direct, let warning = OpenBLAS.warning { logger.warning("\(warning)") }
+        return plan.table
+            + [
+                "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
+                configuration.classes.map { "classes: \($0)" },
+                "batch of \(configuration.batchSize): \(share)\(configuration.accumulate > 1 ? " in \(configuration.accumulate) parts" : ""); "
+                    + "\(traffic >> 10) KiB of gradients sent a step by the busiest rank\(promise)",
+                reducer.sharedMemoryProblem.map {
+                    "gradients go through MPI although all ranks are on one host, as they cannot share memory: \($0)"
+                },
+                "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
+                    + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
+                "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
+            ].compactMap { $0 }
     }
 }
 
@@ -142,26 +159,32 @@ struct Start {
     /// Rank 0's alone; the others get what they need of it by `Trainer.init`.
     let checkpoint: (Checkpoint, path: String)?
 
-    /// A collective.
-    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+    /// A collective. With `writesNothing` there is no run folder.
+    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger, writesNothing: Bool) throws {
         (folder, checkpoint) = try communicator.agree("opening the run folder") {
             guard communicator.rank == 0 else { return (nil, nil) }
+            if writesNothing {
+                let store = CheckpointStore(folder: "\(configuration.output)/checkpoints", keep: configuration.keep)
+                let exists = FileManager.default.fileExists(atPath: store.folder)
+                let attempts = ResumeAttempts(folder: configuration.output)
+                return (nil, try Self.checkpoint(configuration, exists ? store : nil, attempts.refusal, logger))
+            }
             let folder = try RunFolder(path: configuration.output, keep: configuration.keep)
-            return (folder, try Self.checkpoint(configuration, folder, logger))
+            return (folder, try Self.checkpoint(configuration, folder.checkpoints, folder.resumeAttempts.refusal, logger))
         }
     }
 
-    private static func checkpoint(_ configuration: TrainingConfiguration, _ folder: RunFolder, _ logger: Logger) throws -> (
-        Checkpoint, path: String
-    )? {
+    private static func checkpoint(
+        _ configuration: TrainingConfiguration, _ store: CheckpointStore?, _ refusal: (_ step: Int) -> String?, _ logger: Logger
+    ) throws -> (Checkpoint, path: String)? {
         if configuration.resume == .never {
-            if try !folder.checkpoints.steps().isEmpty {
+            if try store?.steps().isEmpty == false {
                 throw TrainingError(
-                    .usage, "--resume never: \(folder.path) already holds checkpoints; choose another --output, or --resume auto")
+                    .usage, "--resume never: \(configuration.output) already holds checkpoints; choose another --output, or --resume auto")
             }
             return nil
         }
-        if let found = try folder.checkpoints.newest(refusal: folder.resumeAttempts.refusal) {
+        if let found = try store?.newest(refusal: refusal) {
             for warning in found.warnings { logger.warning("\(warning)") }
             return (found.checkpoint, found.path)
         }

@@ -16,8 +16,10 @@ public final class Trainer {
     public enum Outcome: Equatable, Sendable {
         /// All steps are done.
         case finished
-        /// A signal asked to stop, or the time was over; the state is saved.
+        /// A signal asked to stop, or the time was over; the state is saved, and the run is to go on.
         case stopped
+        /// The run folder asked for the end (`HaltRequest`); the state is saved.
+        case halted
     }
 
     let configuration: TrainingConfiguration
@@ -178,16 +180,20 @@ public final class Trainer {
             }
             if let earlyEnd, !isLast {
                 logger.notice("stopped early after step \(step) of \(total): \(earlyEnd)")
+                removeHalt()
                 return .finished
             }
             if stops && !isLast {
                 logger.notice(
                     "stopped by \(StopRequest.name(outcome.signal)) after step \(step) of \(total), saved; the same command goes on")
                 tellSkipped()
-                return .stopped
+                guard outcome.signal == StopRequest.halt else { return .stopped }
+                removeHalt()
+                return .halted
             }
         }
         tellSkipped()
+        removeHalt()
         return .finished
     }
 

@@ -183,7 +183,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
 
     /// Sets options from the command line; one that is given several times is a list.
-    private mutating func apply(_ options: [(name: String, value: String)]) throws {
+    mutating func apply(_ options: [(name: String, value: String)]) throws {
         for name in options.map(\.name).uniqued {
             try TrainingOption.named(name).apply(options.filter { $0.name == name }.map(\.value), to: &self)
         }

@@ -4,7 +4,13 @@ import Yams
 
 extension TrainingOption {
     /// Every option, in the order of the help.
-    public static let all = data + sampling + network + optimization + run + faults + computation + resumption
+    public static let all = sections.flatMap(\.options)
+
+    /// The same in their sections.
+    static let sections: [(title: String, options: [TrainingOption])] = [
+        ("Data and results", data), ("Samples and length of the run", sampling), ("Network", network), ("Optimization", optimization),
+        ("What the run keeps", run), ("Time and faults", faults), ("Computation", computation), ("Going on", resumption),
+    ]
 
     /// What is trained on, and where the results go.
     private static let data: [TrainingOption] = [

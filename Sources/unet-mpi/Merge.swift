@@ -8,16 +8,18 @@ struct Merge: ParsableCommand {
         discussion: """
             unet-mpi merge slices --output train-volume.tif
 
-            takes the .tif, .tiff, .png and .npy files in natural order: 2.tif before 10.tif.
+            takes the .tif, .tiff, .png and .npy files in natural order: 2.tif before 10.tif. Type and pixel size \
+            are those of the slices.
             """)
 
     @Argument(help: "Folder of slices.") var folder: String
-    @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Flag(help: "Describe a TIFF by OME-XML, as one called .ome.tif always is, instead of ImageJ's text.") var ome = false
     @OptionGroup var messages: MessageOptions
 
     func run() throws {
         LauncherRank.leaveUnlessFirst()
-        let count = try SliceFiles.merge(folder, into: output)
+        let count = try SliceFiles.merge(folder, into: output, isOME: ome)
         messages.logger().notice("wrote \(output), \(count) pages")
     }
 }

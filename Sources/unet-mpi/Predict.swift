@@ -8,10 +8,12 @@ struct Predict: ParsableCommand {
         abstract: "Writes a network's probabilities, or masks, for every page of a volume.",
         discussion: """
             mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
+            unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --type objects --output cells.ome.tif
 
             The output has the width, height and pages of the input: float32 probabilities of the foreground, or with --threshold a mask of \
-            0 and 255; of a network trained with --classes a channel of probabilities for each class, or with --type labels the label value \
-            of the most probable class. Its format follows the extension: .tif, .h5 or .npy. Pages of any size are taken, and volumes larger than memory: \
+            0 and 255, or with --type objects the number of the object that a pixel belongs to; of a network trained with --classes a channel of probabilities for each class, or with --type labels the label value \
+            of the most probable class. Its format follows the extension: .tif, .ome.tif, .h5 or .npy; pixel size and unit \
+            are those of the input. Pages of any size are taken, and volumes larger than memory: \
             large pages are cut into tiles, which are shared among the ranks. Neither ranks nor threads change a bit of the result.
             """)
 
@@ -21,7 +23,7 @@ struct Predict: ParsableCommand {
         help: ArgumentHelp(
             "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"))
     var images: [String]
-    @Option(help: ArgumentHelp("Volume to write: .tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH")) var output: String
     @Option(
         help: ArgumentHelp(
             """
@@ -42,13 +44,16 @@ struct Predict: ParsableCommand {
     var augmentations = 1
     @Option(
         help: ArgumentHelp(
-            "How probabilities are stored: integers are from 0 to 255 or 65535; labels: the values of the most probable --classes instead.",
+            "How probabilities are stored: integers are from 0 to 255 or 65535; labels: the values of the most probable --classes instead; objects: 32-bit numbers of the foreground's connected parts in each page.",
             valueName: PredictionType.allCases.map(\.rawValue).joined(separator: "|")))
     var type = PredictionType.float32
     @Option(
-        help: ArgumentHelp("Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities.", valueName: "X")
+        help: ArgumentHelp(
+            "Write 255 where the probability is above this (0 to 1), 0 elsewhere, instead of probabilities; with --type objects where the foreground begins (default there: 0.5).",
+            valueName: "X")
     )
     var threshold: Float?
+    @Flag(help: "Describe a TIFF by OME-XML, as one called .ome.tif always is, instead of ImageJ's text.") var ome = false
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var messages: MessageOptions
 
@@ -64,7 +69,7 @@ struct Predict: ParsableCommand {
     private var options: PredictionOptions {
         var options = PredictionOptions(checkpoints: checkpoint, images: VolumePaths(images), output: output)
         (options.tile, options.overlap, options.augmentations) = (tile, overlap, augmentations)
-        (options.type, options.threshold, options.threads) = (type, threshold, threads.count)
+        (options.type, options.threshold, options.threads, options.isOME) = (type, threshold, threads.count, ome)
         return options
     }
 

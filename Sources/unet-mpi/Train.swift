@@ -7,14 +7,22 @@ struct Train: ParsableCommand {
         abstract: "Trains a network.",
         discussion: """
             mpirun -np 8 unet-mpi train --images train-volume.tif --labels train-labels.tif --validation 4 --output runs/isbi
+            mpirun -np 8 unet-mpi train --config train.yaml --steps 2000 --dry-run
 
             The same configuration, seed and batch size give the same network, bit for bit, on any number of ranks and threads. Killed, or \
-            stopped by SIGUSR1 or SIGTERM, the same command goes on from the last checkpoint of the run folder.
+            stopped by SIGUSR1 or SIGTERM, the same command goes on from the last checkpoint of the run folder; unet-mpi stop ends it for good. \
+            unet-mpi check looks at the data first, unet-mpi init writes a file for --config.
             """)
 
     @Option(
         help: ArgumentHelp("Options from a YAML file, each under its long name; those on the command line win.", valueName: "FILE.yaml"))
     var config: String?
+
+    @Flag(
+        help:
+            "Only show the plan, on standard output: layers, parameters, memory of a rank, batch, steps, and the time that it would take, from a few steps worked for that; nothing is written."
+    )
+    var dryRun = false
 
     @OptionGroup(title: "Training") var training: TrainingArguments
     @OptionGroup var messages: MessageOptions
@@ -25,7 +33,12 @@ struct Train: ParsableCommand {
         if LauncherRank.current == 0 && configuration.timeLimit == .automatic { BatchSystem.ask() }
         runOnAllRanks { communicator in
             let logger = messages.logger(rank: communicator.rank)
-            let trainer = try Trainer(configuration, communicator: communicator, logger: logger)
+            let trainer = try Trainer(configuration, communicator: communicator, logger: logger, writesNothing: dryRun)
+            if dryRun {
+                let plan = try trainer.dryRun()
+                if communicator.rank == 0 { print(plan) }
+                return 0
+            }
             trainer.announce()
             return try trainer.run() == .stopped ? 75 : 0
         }

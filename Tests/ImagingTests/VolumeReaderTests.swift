@@ -42,7 +42,8 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
         ("float16.tif", .float16), ("float32.tif", .float32), ("float64.tif", .float64), ("bigtiff.tif", .uint8),
         ("bigtiff_big_endian.tif", .uint16), ("strips_lzw.tif", .uint8), ("packbits.tif", .uint8), ("deflate_float.tif", .float32),
         ("tiled.tif", .uint16), ("tiled_raw.tif", .uint8), ("zstd.tif", .uint8), ("min_is_white.tif", .uint8), ("colour_map.tif", .uint8),
-        ("thumbnails.tif", .uint8), ("imagej.tif", .uint8), ("imagej_one_directory.tif", .uint16), ("h5py.h5", .uint8),
+        ("thumbnails.tif", .uint8), ("imagej.tif", .uint8), ("imagej_one_directory.tif", .uint16), ("sizes.ome.tif", .uint8),
+        ("h5py.h5", .uint8),
         ("two_volumes.h5:/raw", .float32), ("two_volumes.h5:labels", .uint64),
     ]) func greyStacks(_ name: String, _ type: PixelType) throws {
         let volume = try VolumeReader(fixture(name))
@@ -61,12 +62,19 @@ func expectPattern(_ volume: VolumeReader, sourceLocation: SourceLocation = #_so
     }
 
     @Test func channelsThatAreImagesOrFirstAxes() throws {
-        for (name, type) in [("imagej_channels.tif", PixelType.uint8), ("axistags.h5", .uint16)] {
+        for (name, type) in [("imagej_channels.tif", PixelType.uint8), ("channels.ome.tif", .uint8), ("axistags.h5", .uint16)] {
             let volume = try VolumeReader(fixture(name))
             #expect(volume.shape == VolumeShape(pages: 4, height: 20, width: 30, channels: 2))
             #expect(volume.pixelType == type)
             try expectPattern(volume)
         }
+    }
+
+    /// OME keeps a unit for each axis, µm where there is none; ours are those of x.
+    @Test func sizesOfOME() throws {
+        let sizes = try VolumeReader(fixture("sizes.ome.tif")).metadata
+        #expect(sizes == VolumeMetadata(pixelWidth: 0.004, pixelHeight: 0.008, zSpacing: 0.05, unit: "µm"))
+        #expect(try VolumeReader(fixture("channels.ome.tif")).metadata == VolumeMetadata())
     }
 
     @Test func samplesOfLessThanEightBits() throws {

@@ -43,6 +43,46 @@ import Testing
         }
     }
 
+    /// Whole numbers of 32 bits, up to what single precision holds exactly.
+    @Test(arguments: ["tif", "ome.tif", "h5", "npy"]) func wideIntegers(_ name: String) throws {
+        try withTemporaryFolder { folder in
+            let shape = VolumeShape(pages: 2, height: 60, width: 70), path = folder + "/labels." + name
+            func value(_ page: Int, _ i: Int) -> Float { Float(i == 7 ? 1 << 24 : page * 100_000 + i * 3 - 5) }
+            try write(path, shape, .int32, value: value)
+            let volume = try VolumeReader(path)
+            #expect(volume.pixelType == .int32 && volume.shape == shape)
+            for number in 0..<2 { #expect(try page(number, of: volume) == (0..<shape.pageCount).map { value(number, $0) }) }
+            for wrong in [Float(1 << 25), .nan] {
+                expectError(.invalid, "wrong.\(name)", "page 1", "16777216") {
+                    try write(folder + "/wrong." + name, shape, .int32) { $0 == 1 && $1 == 2 ? wrong : 0 }
+                }
+            }
+            #expect(try files(folder) == ["labels.\(name)"], "no part of a file is left")
+        }
+    }
+
+    /// Sizes and channels survive OME's XML, whatever the file is called.
+    @Test func describedByOME() throws {
+        try withTemporaryFolder { folder in
+            for unit in ["nm", "µm", "Å", "mm", "cm"] {
+                let metadata = VolumeMetadata(pixelWidth: 0.25, pixelHeight: 3, zSpacing: 40.5, unit: unit), path = folder + "/a <b>&\"µ.ome.tiff"
+                try write(path, VolumeShape(pages: 2, height: 5, width: 7), .uint16, metadata: metadata) { Float($0 + $1) }
+                #expect(try VolumeReader(path).metadata == metadata)
+            }
+            let shape = VolumeShape(pages: 3, height: 5, width: 7, channels: 4)
+            let writer = try makeVolumeWriter(path: folder + "/c.tif", shape: shape, pixelType: .float32, isHyperstack: true, isOME: true)
+            let values = testNumbers(shape.pageCount + 3)
+            for number in 0..<3 { try Array(values[number..<number + shape.pageCount]).withUnsafeBufferPointer { try writer.append($0) } }
+            try writer.close()
+            let volume = try VolumeReader(folder + "/c.tif")
+            #expect(volume.shape == shape)
+            #expect(try page(2, of: volume) == Array(values[2..<2 + shape.pageCount]))
+            expectError(.usage, "x.h5", "OME-XML is for TIFF") {
+                _ = try makeVolumeWriter(path: folder + "/x.h5", shape: shape, pixelType: .float32, isOME: true)
+            }
+        }
+    }
+
     /// However the rows of a page come, the file is the same.
     @Test(arguments: ["tif", "h5", "npy"], [1, 3]) func rowsMayComeInPieces(_ name: String, _ channels: Int) throws {
         try withTemporaryFolder { folder in

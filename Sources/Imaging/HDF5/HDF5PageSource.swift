@@ -98,7 +98,7 @@ final class HDF5PageSource: PageSource {
 
     /// The one dataset that can be a volume, three-dimensional ones before others.
     private static func onlyVolume(of file: HDF5File) throws -> String {
-        let volumes = try file.datasets().map { try file.dataset($0) }.filter { $0.elementType != nil && (2...5).contains($0.shape.count) }
+        let volumes = try Self.volumes(of: file)
         let stacks = volumes.filter { $0.shape.count == 3 }
         if volumes.count == 1 { return volumes[0].path }
         if stacks.count == 1 { return stacks[0].path }
@@ -107,6 +107,14 @@ final class HDF5PageSource: PageSource {
         throw ImagingError(
             .invalid, file.path, "the HDF5 file holds \(volumes.count) volumes (\(names)); name one, as in \(file.path):\(first.path)")
     }
+
+    /// The datasets that can be volumes.
+    private static func volumes(of file: HDF5File) throws -> [HDF5Dataset] {
+        try file.datasets().map { try file.dataset($0) }.filter { $0.elementType != nil && (2...5).contains($0.shape.count) }
+    }
+
+    /// Their names.
+    fileprivate static func names(of file: HDF5File) throws -> [String] { try volumes(of: file).map(\.path) }
 
     private static func axes(of file: HDF5File, _ dataset: String, rank: Int) throws -> [Character] {
         struct AxisTags: Decodable {
@@ -131,4 +139,11 @@ final class HDF5PageSource: PageSource {
         }
         return VolumeMetadata()
     }
+}
+
+extension VolumeReader {
+    /// The datasets of an HDF5 file that can be volumes.
+    ///
+    /// - Throws: `ImagingError` if it cannot be read.
+    package static func datasets(ofHDF5 path: String) throws -> [String] { try HDF5PageSource.names(of: HDF5File(path: path)) }
 }

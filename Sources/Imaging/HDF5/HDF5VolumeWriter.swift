@@ -21,6 +21,7 @@ final class HDF5VolumeWriter: VolumeWriter {
         switch encoder.pixelType {
         case .uint8: dataset = try hdf5.createDataset(name, shape: sizes, of: UInt8.self, storage: storage)
         case .uint16: dataset = try hdf5.createDataset(name, shape: sizes, of: UInt16.self, storage: storage)
+        case .int32: dataset = try hdf5.createDataset(name, shape: sizes, of: Int32.self, storage: storage)
         default: dataset = try hdf5.createDataset(name, shape: sizes, of: Float.self, storage: storage)
         }
         // 1: channels, 2: space.
@@ -45,6 +46,7 @@ final class HDF5VolumeWriter: VolumeWriter {
             switch encoder.pixelType {
             case .uint8: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt8.self)), start: start, block: block)
             case .uint16: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: UInt16.self)), start: start, block: block)
+            case .int32: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: Int32.self)), start: start, block: block)
             default: try dataset.write(UnsafeBufferPointer(bytes.bindMemory(to: Float.self)), start: start, block: block)
             }
         }

@@ -42,8 +42,9 @@ struct TIFFDirectory {
     /// Full-size pages; reduced copies and masks are left out.
     private(set) var pages: [Page] = []
     private(set) var metadata = VolumeMetadata()
-    /// ImageJ's description of the first page.
+    /// ImageJ's description of the first page, or OME's.
     private(set) var imageJ: ImageJDescription?
+    private(set) var ome: OMEDescription?
 
     static func isTIFF(_ start: [UInt8]) -> Bool {
         [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]].contains(Array(start.prefix(4)))
@@ -65,7 +66,7 @@ struct TIFFDirectory {
             let entries = try Entries(self, at: next, page: seen.count - 1)
             // Bits 0 and 2 of NewSubfileType: a reduced copy of another page, a mask.
             if try entries.value(254, default: 0) & 5 == 0 {
-                if pages.isEmpty { (metadata, imageJ) = try entries.metadata() }
+                if pages.isEmpty { (metadata, imageJ, ome) = try entries.metadata() }
                 pages.append(try entries.page())
             }
             next = entries.next
@@ -150,7 +151,7 @@ struct TIFFDirectory {
             return value
         }
 
-        func metadata() throws -> (VolumeMetadata, ImageJDescription?) {
+        func metadata() throws -> (VolumeMetadata, ImageJDescription?, OMEDescription?) {
             func size(_ tag: Int) throws -> Double? {
                 guard entries[tag]?.type == 5, let bytes = try bytes(tag, limit: 1)?.bytes else { return nil }
                 let (pixels, units) = (directory.integer(bytes[..<4]), directory.integer(bytes[4...]))
@@ -158,6 +159,7 @@ struct TIFFDirectory {
             }
             let text = String(decoding: try bytes(270, limit: 1 << 16)?.bytes.prefix { $0 != 0 } ?? [], as: UTF8.self)
             let imageJ = ImageJDescription(text)
+            if let ome = OMEDescription(text) { return (ome.metadata, nil, ome) }
             var metadata = VolumeMetadata(zSpacing: imageJ?.spacing, unit: imageJ?.unit)
             // An inch (2) comes from programs that think of print, and says nothing of the specimen.
             let unit = try value(296, default: 2)
@@ -166,7 +168,7 @@ struct TIFFDirectory {
                 metadata.pixelHeight = try size(283)
                 if metadata.unit == nil, metadata.pixelWidth != nil { metadata.unit = "cm" }
             }
-            return (metadata, imageJ)
+            return (metadata, imageJ, nil)
         }
 
         func page() throws -> Page {

@@ -12,12 +12,11 @@ final class TIFFHyperstackWriter: VolumeWriter {
     /// All channels of that page but the first, in single precision; gone when it is closed.
     private let waiting: AtomicFile
 
-    init(path: String, shape: VolumeShape, pixelType: PixelType, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?) throws {
+    init(path: String, shape: VolumeShape, pixelType: PixelType, metadata: VolumeMetadata, description: String) throws {
         (self.shape, self.path) = (shape, path)
         let flat = VolumeShape(pages: shape.pages * shape.channels, height: shape.height, width: shape.width)
         images = try TIFFWriter(
-            PageEncoder(path: path, shape: flat, pixelType: pixelType), metadata: metadata, displayRange: displayRange,
-            hyperstackChannels: shape.channels)
+            PageEncoder(path: path, shape: flat, pixelType: pixelType), metadata: metadata, description: description)
         waiting = try AtomicFile(path)
         unlink(waiting.temporaryPath)
     }

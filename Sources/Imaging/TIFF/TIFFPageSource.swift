@@ -34,7 +34,7 @@ final class TIFFPageSource: PageSource {
             images = claimed
         }
         imagesOfFirstDirectory = directory.pages.count == 1 ? images : 1
-        let channels = directory.imageJ?.channels ?? 1
+        let channels = directory.imageJ?.channels ?? directory.ome?.channels ?? 1
         imagesInPage = first.samples == 1 && channels > 1 && images % channels == 0 ? channels : 1
         shape = VolumeShape(pages: images / imagesInPage, height: first.height, width: first.width, channels: first.samples * imagesInPage)
         pixelType = first.pixelType

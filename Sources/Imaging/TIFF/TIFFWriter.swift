@@ -1,27 +1,25 @@
 import CTIFF
 import Foundation
 
-/// Writes a TIFF stack that ImageJ reads: a directory a page, strips compressed by deflate, ImageJ's description in the first.
+/// Writes a TIFF stack that ImageJ reads: a directory a page, strips compressed by deflate, a description in the first.
 final class TIFFWriter: VolumeWriter {
     private let encoder: PageEncoder
     private let file: AtomicFile
     private let metadata: VolumeMetadata
-    private let displayRange: ClosedRange<Float>?
-    /// How many of the pages that follow each other are channels of one.
-    private let hyperstackChannels: Int
+    /// The ImageDescription of the first page.
+    private let description: String
     private var tiff: OpaquePointer?
     /// Where libtiff leaves its first error.
     private let message: UnsafeMutablePointer<CChar>
 
-    init(_ encoder: PageEncoder, metadata: VolumeMetadata, displayRange: ClosedRange<Float>?, hyperstackChannels: Int = 1) throws {
+    init(_ encoder: PageEncoder, metadata: VolumeMetadata, description: String) throws {
         let shape = encoder.shape
         guard shape.channels == 1 || shape.channels == 3 else {
             throw ImagingError(.usage, encoder.path, "a TIFF file holds 1 or 3 channels a page, not \(shape.channels); write .h5 or .npy")
         }
         self.encoder = encoder
         self.metadata = metadata
-        self.displayRange = displayRange
-        self.hyperstackChannels = hyperstackChannels
+        self.description = description
         file = try AtomicFile(encoder.path)
         message = .allocate(capacity: Int(TIFF_MESSAGE_SIZE))
         message.initialize(repeating: 0, count: Int(TIFF_MESSAGE_SIZE))
@@ -63,13 +61,14 @@ final class TIFFWriter: VolumeWriter {
         // No orientation (274): with it ImageJ does not take the file for one of its own.
         var tags = [
             (TIFFTAG_IMAGEWIDTH, shape.width), (TIFFTAG_IMAGELENGTH, shape.height), (TIFFTAG_BITSPERSAMPLE, type.size * 8),
-            (TIFFTAG_SAMPLESPERPIXEL, shape.channels), (TIFFTAG_SAMPLEFORMAT, Int(type.isFloat ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT)),
+            (TIFFTAG_SAMPLESPERPIXEL, shape.channels),
+            (TIFFTAG_SAMPLEFORMAT, Int(type.isFloat ? SAMPLEFORMAT_IEEEFP : type == .int32 ? SAMPLEFORMAT_INT : SAMPLEFORMAT_UINT)),
             (TIFFTAG_PHOTOMETRIC, Int(shape.channels == 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK)),
             (TIFFTAG_PLANARCONFIG, Int(PLANARCONFIG_CONTIG)), (TIFFTAG_ROWSPERSTRIP, encoder.blockRows),
             (TIFFTAG_COMPRESSION, Int(COMPRESSION_ADOBE_DEFLATE)),
         ]
-        // ImageJ undoes the differences of integers, but not those of floats, whichever of the two predictors made them.
-        if !type.isFloat { tags.append((TIFFTAG_PREDICTOR, Int(PREDICTOR_HORIZONTAL))) }
+        // ImageJ undoes the differences of integers of up to 16 bits, but not those of floats, whichever of the two predictors made them.
+        if type.size <= 2 { tags.append((TIFFTAG_PREDICTOR, Int(PREDICTOR_HORIZONTAL))) }
         for (tag, value) in tags {
             guard tiff_set_integer(tiff, UInt32(tag), UInt32(value)) == 1 else { throw failure() }
         }
@@ -78,11 +77,7 @@ final class TIFFWriter: VolumeWriter {
             _ = tiff_set_double(tiff, UInt32(TIFFTAG_XRESOLUTION), 1 / width)
             _ = tiff_set_double(tiff, UInt32(TIFFTAG_YRESOLUTION), 1 / height)
         }
-        if isFirst {
-            let text = ImageJDescription.text(
-                pages: shape.pages / hyperstackChannels, channels: hyperstackChannels, metadata: metadata, range: displayRange)
-            guard tiff_set_text(tiff, UInt32(TIFFTAG_IMAGEDESCRIPTION), text) == 1 else { throw failure() }
-        }
+        if isFirst, tiff_set_text(tiff, UInt32(TIFFTAG_IMAGEDESCRIPTION), description) != 1 { throw failure() }
     }
 
     private func failure() -> ImagingError {

@@ -95,6 +95,11 @@ tiff("inches.tif", grey, resolution=(72, 72), resolutionunit="INCH")
 tifffile.imwrite("imagej.tif", grey, imagej=True, compression="zlib", resolution=(0.25, 0.125), metadata={"axes": "ZYX", "spacing": 50.0, "unit": "nm"})
 tifffile.imwrite("imagej_one_directory.tif", grey.astype(">u2"), imagej=True, byteorder=">", metadata={"axes": "ZYX", "spacing": 0.05, "unit": "\\u00B5m"}, resolution=(250, 250))
 tifffile.imwrite("imagej_channels.tif", pattern(4, 20, 30, 2).transpose(0, 3, 1, 2), imagej=True, metadata={"axes": "ZCYX"})
+tifffile.imwrite(
+    "sizes.ome.tif", pattern(4, 20, 30), ome=True,
+    metadata={"axes": "ZYX", "PhysicalSizeX": 0.004, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 8, "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 0.05},
+)
+tifffile.imwrite("channels.ome.tif", pattern(4, 20, 30, 2).transpose(0, 3, 1, 2), ome=True, metadata={"axes": "ZCYX"})
 with tifffile.TiffFile("imagej_one_directory.tif") as t:
     assert t.byteorder == ">" and t.pages[0].is_contiguous and len(t.pages) == 4
     link = t.pages[0].offset + 2 + 12 * len(t.pages[0].tags)
