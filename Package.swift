@@ -36,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // C: only what Swift cannot import or express.
@@ -62,15 +63,20 @@ let package = Package(
         // The toolchain already ships a module called Distributed.
         .target(name: "DataParallel", dependencies: ["CMPI", "CSIMD"], path: "Sources/Distributed", swiftSettings: strict),
 
+        // The format of TensorBoard's event files; Event.pb.swift is made of Event.proto by scripts/generate-protobuf.
+        .target(
+            name: "TensorBoard", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["Event.proto"],
+            swiftSettings: strict),
+
         .target(
             name: "Training",
             dependencies: [
-                "Kernels", "Model", "Imaging", "DataParallel", .product(name: "Yams", package: "Yams"),
+                "CMalloc", "Kernels", "Model", "Imaging", "DataParallel", "TensorBoard", .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .target(
-            name: "Benchmarks", dependencies: ["CMalloc", "CounterRandom", "Kernels", "Model", "Imaging", "DataParallel", "Training"],
+            name: "Benchmarks", dependencies: ["CounterRandom", "Kernels", "Model", "Imaging", "DataParallel", "Training"],
             swiftSettings: strict),
         .executableTarget(
             name: "unet-mpi",
@@ -108,7 +114,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", "Imaging", "unet-mpi", "own-architecture-example", "TestSupport"],
+            name: "TrainingTests",
+            dependencies: ["Training", "TensorBoard", "Imaging", "unet-mpi", "own-architecture-example", "TestSupport"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
     ]
 )

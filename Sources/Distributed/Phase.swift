@@ -18,6 +18,8 @@ public enum Phase: UInt8, CaseIterable, Sendable {
     case validation
     /// Saving.
     case checkpoint
+    /// Drawing the pictures of the run folder.
+    case report
     /// Predicting a page, or writing it.
     case prediction
     /// The end of the program.
@@ -26,7 +28,7 @@ public enum Phase: UInt8, CaseIterable, Sendable {
     /// Whether it may take long on one rank while nothing that the others could see goes on: such phases are given more time.
     public var isLong: Bool {
         switch self {
-        case .startup, .validation, .checkpoint, .prediction, .end: true
+        case .startup, .validation, .checkpoint, .report, .prediction, .end: true
         case .input, .forward, .agreement, .backward, .reduction, .update: false
         }
     }

@@ -275,6 +275,17 @@ public final class Network {
         Loss.probabilities(steps[steps.count - 1].output.sample(sample), channels: outputShape.channels, into: result)
     }
 
+    /// The samples of the local batch whose activations are in memory between `evaluateLoss` and `backward`: all, or those of the last part.
+    public var samplesInMemory: Range<Int> { isDivided ? microBatches[microBatches.count - 1].samples : 0..<batch }
+
+    /// Input and probabilities, both planar, of a sample that is in memory between `evaluateLoss` and `backward`.
+    public func copySampleInMemory(_ sample: Int, input: UnsafeMutablePointer<Float>, probabilities: UnsafeMutablePointer<Float>) {
+        precondition(samplesInMemory.contains(sample), "Network: sample \(sample) is not among those in memory, \(samplesInMemory)")
+        let steps = isDivided ? steps(of: microBatches[microBatches.count - 1]) : steps, place = sample - samplesInMemory.lowerBound
+        inputShape.layout.unpack(steps[0].output.sample(place), into: input)
+        Loss.probabilities(steps[steps.count - 1].output.sample(place), channels: outputShape.channels, into: probabilities)
+    }
+
     // MARK: Passes
 
     /// Computes the output. `firstPosition` is the first local sample's position in the global stream (dropout depends on it).

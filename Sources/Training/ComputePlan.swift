@@ -9,6 +9,8 @@ package struct ComputePlan {
     package let hosts: [String]
     /// The threads of each rank.
     package let threads: [Int]
+    /// The processors of each rank.
+    package let placements: [ThreadPlacement]
     /// What is wrong with the placement, with its cure.
     package let warnings: [String]
 
@@ -18,6 +20,7 @@ package struct ComputePlan {
         let common = try communicator.allReduce(own.rawValue, .minimum)
         hosts = try communicator.allGather(communicator.hostName)
         let placements = try communicator.allGather(ThreadPlacement.current().encoded).map { ThreadPlacement(encoded: $0) }
+        self.placements = placements
         let hosts = hosts
         threads = placements.indices.map { wish ?? ThreadPlacement.threads(of: $0, hosts: hosts, placements: placements) }
         warnings = ThreadPlacement.warnings(launched: Launcher.isPresent, hosts: hosts, placements: placements, threads: threads)

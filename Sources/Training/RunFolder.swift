@@ -4,6 +4,13 @@ import Foundation
 ///
 ///     configuration.yaml     the resolved configuration
 ///     log.jsonl              one line a step
+///     log.csv                the same as a table
+///     history.jsonl          one line for each start and end, with the machines
+///     validation.json        what the latest validation found
+///     events.out.tfevents.…  the same for TensorBoard, one file a start
+///     previews/              some slices with their predictions
+///     progress.png           curves and the latest prediction
+///     report.html            everything on one page
 ///     checkpoints/           step-00000600.h5 …, best.h5
 ///     resumes.json           from the beginning of a run that goes on to its first checkpoint
 ///     halt                   asks the run to save and end
@@ -18,7 +25,7 @@ package final class RunFolder {
     /// The wish that the run end.
     package var halt: HaltFile
     private let lock: RunLock
-    private let files: any FileOperations
+    let files: any FileOperations
 
     /// Creates the folder if need be, takes its lock, and clears away what killed writers left.
     package init(path: String, keep: Int, files: any FileOperations = SystemFiles()) throws {
@@ -39,11 +46,23 @@ package final class RunFolder {
     }
 
     /// Where the log lies.
-    package var logPath: String { "\(path)/log.jsonl" }
+    package var logPath: String { Self.logPath(path) }
+    var tablePath: String { "\(path)/log.csv" }
+    var historyPath: String { Self.historyPath(path) }
+    var validationPath: String { Self.validationPath(path) }
+    var picturePath: String { "\(path)/progress.png" }
+    var reportPath: String { Self.reportPath(path) }
+
+    // The same for those who only read a run folder.
+    static func logPath(_ folder: String) -> String { "\(folder)/log.jsonl" }
+    static func historyPath(_ folder: String) -> String { "\(folder)/history.jsonl" }
+    static func validationPath(_ folder: String) -> String { "\(folder)/validation.json" }
+    static func configurationPath(_ folder: String) -> String { "\(folder)/configuration.yaml" }
+    package static func reportPath(_ folder: String) -> String { "\(folder)/report.html" }
 
     /// Writes `configuration.yaml`.
     package func write(_ configuration: TrainingConfiguration) throws {
-        try Array(configuration.explainedYAML.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: "\(path)/configuration.yaml") }
+        try Array(configuration.explainedYAML.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: Self.configurationPath(path)) }
     }
 
     /// The system's words for a Foundation error.

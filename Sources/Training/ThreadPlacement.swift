@@ -115,6 +115,19 @@ package struct ThreadPlacement: Equatable {
         return quota / period
     }
 
+    /// The processors as a list such as `0-3,8`.
+    package var processorList: String {
+        var runs: [ClosedRange<Int>] = []
+        for processor in processors.sorted() {
+            if let last = runs.last, last.upperBound + 1 == processor {
+                runs[runs.count - 1] = last.lowerBound...processor
+            } else {
+                runs.append(processor...processor)
+            }
+        }
+        return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+    }
+
     /// The numbers of a list such as `0-3,8`.
     package static func list(_ text: String) -> [Int] {
         text.split(separator: ",").flatMap { part in

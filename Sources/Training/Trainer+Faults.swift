@@ -70,7 +70,7 @@ extension Trainer {
         progress.skipped = skipped
         skippedInARow += 1
         if communicator.rank == 0 { logger.warning("\(fault); its update is left out (\(skipped.total) so far)") }
-        try log?.append([
+        try records?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(.nan), "skipped_steps": .count(skipped.total),
         ])
         report.update(progress.step, "epoch \(epoch)  skipped")
@@ -121,7 +121,9 @@ extension Trainer {
         switch verdict {
         case .dead(let steps) where (steps - CollapseDetector.deadSteps) % CollapseDetector.stuckSteps != 0: break
         case .stuck(let steps) where steps % CollapseDetector.stuckSteps != 0: break
-        default: logger.warning("step \(step): \(text)")
+        default:
+            logger.warning("step \(step): \(text)")
+            try records?.note(.warning, step: step, text)
         }
     }
 }

@@ -10,12 +10,12 @@ extension Trainer {
     func record(_ outcome: StepAgreement.Outcome, _ clock: StepClock, _ report: inout ProgressReport, _ total: Int) throws {
         (metrics["loss"], metrics["accuracy"]) = (outcome.loss, outcome.accuracy)
         let speed = Double(configuration.batchSize) / clock.total
-        try log?.append([
+        try records?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "loss": .number(outcome.loss), "accuracy": .number(outcome.accuracy),
             "learning_rate": .number(optimizer.learningRate), "gradient_norm": .number(trainingStep.gradientNorm),
             "images_per_s": .number(speed), "compute_s": .seconds(clock.compute),
             "exposed_communication_s": .seconds(clock.communication), "overlapped_communication_s": .seconds(clock.overlapped),
-            "input_wait_s": .seconds(clock.inputWait),
+            "input_wait_s": .seconds(clock.inputWait), "peak_memory_mib": .number((ProcessMemory.peak * 10).rounded() / 10),
         ])
         report.update(
             progress.step,
@@ -34,10 +34,12 @@ extension Trainer {
         }
         for (name, value) in scores.values { metrics["validation_\(name)"] = value }
         logger.notice("step \(progress.step)  validation: loss \(fixed(result.loss, 4))  \(scores.text)")
-        try log?.append(
+        try records?.append(
             [("step", .count(progress.step)), ("epoch", .count(epoch)), ("validation_loss", .number(result.loss))]
                 + scores.values.map { ("validation_\($0.name)", .number($0.value)) })
         try recordSegments(result.segments)
+        try records?.keep(result, step: progress.step)
+        if records != nil { shown = Shown(step: progress.step, content: .validation(result)) }
         let metric = ValidationMetric(configuration.bestMetric)!
         guard let score = metric.score(of: result) else {
             if let name = metric.className {

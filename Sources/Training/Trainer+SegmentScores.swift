@@ -19,7 +19,7 @@ extension Trainer {
         logger.notice(
             "step \(progress.step)  validation: V-Rand \(fixed(scores.bestVRand.vRand, 4))  V-Info \(fixed(scores.bestVInfo.vInfo, 4))  Rand error \(fixed(scores.bestRandError.randError, 4))  warping error \(fixed(scores.bestWarpingError.warpingError, 6))"
         )
-        try log?.append([
+        try records?.append([
             "step": .count(progress.step), "epoch": .count(epoch), "validation_pixel_error": .number(scores.pixels.pixelError),
             "validation_rand_error": .number(scores.bestRandError.randError), "validation_v_rand": .number(scores.bestVRand.vRand),
             "validation_v_info": .number(scores.bestVInfo.vInfo),

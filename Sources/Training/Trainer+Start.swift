@@ -59,7 +59,7 @@ extension Trainer {
         let parts = (0..<communicator.count).map { partition.range(of: $0).count }
         let share = Set(parts).count == 1 ? "\(parts[0]) a rank" : "\(parts.max()!) or \(parts.min()!) a rank"
         let traffic = (0..<communicator.count).map { reducer.traffic(of: $0) }.max()!
-        let memory = trainingStep.memoryBytes + (validation?.memoryBytes ?? 0) + batch.memoryBytes
+        let memory = plannedMemory
         let promise =
             configuration.reductionMethod == .reproducible || communicator.count == 1
             ? "" : ", \(configuration.reduction): other bits at another number of ranks"
@@ -77,6 +77,24 @@ extension Trainer {
                     + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
                 "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
             ].compactMap { $0 }
+    }
+}
+
+extension Trainer {
+    /// Bytes that this rank's arenas take.
+    private var plannedMemory: Int { trainingStep.memoryBytes + (validation?.memoryBytes ?? 0) + batch.memoryBytes }
+
+    /// What this start found, for the history.
+    var runStart: RunStart {
+        RunStart(
+            resumedFrom: progress.step > 0 ? resumedFrom : nil, programVersion: programVersion,
+            ranks: plan.hosts.indices.map {
+                RunStart.Rank(
+                    host: plan.hosts[$0], threads: plan.threads[$0], processors: plan.placements[$0].processorList,
+                    hostProcessors: plan.placements[$0].hostProcessors)
+            }, instructionSet: "\(plan.device.instructionSet)", parameters: network.parameterCount, memoryMebibytes: plannedMemory >> 20,
+            slices: stream.slices, samplesPerEpoch: stream.epochLength, validationSlices: validation?.dataset.count ?? 0,
+            totalSteps: totalSteps, warnings: plan.warnings, previews: validation?.previewSlices ?? [Shown.sample])
     }
 }
 

@@ -28,7 +28,9 @@ public final class Trainer {
     let plan: ComputePlan
     /// Rank 0's alone.
     let folder: RunFolder?
-    var log: TrainingLog?
+    var records: RunRecords?
+    /// Rank 0's alone: what there is to show of a step.
+    var shown: Shown?
     /// The checkpoint that the run goes on from; rank 0's alone.
     let resumedFrom: String?
     let data: Checkpoint.DataDescription
@@ -87,7 +89,10 @@ public final class Trainer {
         }
         metrics = start.checkpoint?.0.metrics ?? [:]
         try folder?.write(configuration)
-        log = try folder.map { try TrainingLog(path: $0.logPath, cutBackTo: progress.step) }
+        records = try folder.map {
+            try RunRecords(
+                folder: $0, configuration: configuration, step: progress.step, start: runStart, host: communicator.hostName)
+        }
         network.device.threads.betweenTasks = { [watchdog = communicator.watchdog] in watchdog.worked() }
     }
 
@@ -123,13 +128,25 @@ public final class Trainer {
     ///
     /// Throws on all ranks alike what one of them met (`RankError`), or `MPIError`. The run folder then holds the last checkpoint.
     public func run() throws -> Outcome {
+        do {
+            return try train()
+        } catch {
+            // The error that ends the run is the one to tell; the history may be what could not be written.
+            try? records?.note(.failure, step: progress.step, "\(error)")
+            throw error
+        }
+    }
+
+    private func train() throws -> Outcome {
         let total = totalSteps
         if progress.step >= total {
             logger.notice("finished already: \(progress.step) of \(total) steps are done; a larger --steps or --epochs goes on")
+            try records?.note(.finish, step: progress.step)
             return .finished
         }
         if let earlyEnd {
             logger.notice("finished already: stopped early after step \(progress.step) of \(total): \(earlyEnd)")
+            try records?.note(.finish, step: progress.step, "stopped early, \(earlyEnd)")
             return .finished
         }
         try communicator.agree("beginning the run") {
@@ -152,6 +169,7 @@ public final class Trainer {
             if step < total { batch.prepare(local.map { stream.sample(at: progress.position + configuration.batchSize + $0) }) }
             let outcome = try trainingStep.evaluate(
                 step: step, position: progress.position, signal: stopReason, clock: &clock)
+            if showsSample(at: step, of: total) { keepSample(step) }
             var fault = try outcome.isFinite ? nil : faultOfLoss(step, outcome)
             if fault == nil, try !trainingStep.differentiate(position: progress.position, clock: &clock) {
                 fault = try faultOfGradient(step)
@@ -174,10 +192,17 @@ public final class Trainer {
             if let validation, isLast || step % configuration.validateEvery == 0 || scoresSegments(at: step, of: total) {
                 try validate(validation, segments: scoresSegments(at: step, of: total))
             }
-            let earlyEnd = earlyEnd
-            if isLast || stops || earlyEnd != nil || step % configuration.checkpointEvery == 0 {
-                try save(stops: stops && !isLast)
+            try records?.endStep()
+            let earlyEnd = earlyEnd, ends = isLast || stops || earlyEnd != nil
+            if ends || step % configuration.checkpointEvery == 0 { try save(stops: stops && !isLast) }
+            if isLast {
+                try records?.note(.finish, step: step)
+            } else if let earlyEnd {
+                try records?.note(.finish, step: step, "stopped early, \(earlyEnd)")
+            } else if stops {
+                try records?.note(.stop, step: step, StopRequest.name(outcome.signal))
             }
+            try draw(isLast: ends)
             if let earlyEnd, !isLast {
                 logger.notice("stopped early after step \(step) of \(total): \(earlyEnd)")
                 removeHalt()

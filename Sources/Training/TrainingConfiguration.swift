@@ -125,6 +125,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var earlyStopping = 0
     /// Checkpoints kept, beside the best one.
     public var keep = 3
+    /// Whether `previews/`, `progress.png` and `report.html` are written.
+    public var writesReport = true
+    /// Whether TensorBoard's event files are written.
+    public var writesTensorBoard = true
     /// When the run must have saved and ended.
     public var timeLimit = TimeLimit.automatic
     /// How long a rank may make no progress.

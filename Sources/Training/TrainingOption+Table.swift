@@ -187,6 +187,11 @@ extension TrainingOption {
             "early-stopping", \.earlyStopping, 0...1_000_000_000,
             "End the run after so many validations without a better --best-metric; 0: never."),
         integer("keep", \.keep, 2...1_000_000, "Newest checkpoints to keep, beside the best one."),
+        toggle(
+            "report", \.writesReport,
+            "Whether previews/, progress.png and report.html in the run folder are drawn anew at validations and checkpoints, in at most a hundredth of the time."
+        ),
+        toggle("tensorboard", \.writesTensorBoard, "Whether event files for TensorBoard are written into the run folder."),
     ]
 
     /// How it is computed.

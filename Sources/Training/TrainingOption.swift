@@ -8,7 +8,7 @@ public struct TrainingOption: Sendable {
     /// Long option and YAML key.
     public let name: String
     /// What stands for the value in the help.
-    public let placeholder: String
+    public internal(set) var placeholder: String
     /// What it does, with its unit.
     public let explanation: String
     /// Whether another value leads to other parameters (`TrainingConfiguration.fingerprint`).
@@ -141,6 +141,13 @@ extension TrainingOption {
                 guard let value = node.string.flatMap(Bool.init) else { throw Refusal(allowed: "true or false is allowed") }
                 configuration[keyPath: property] = value
             }, get: { YAMLNode("\($0[keyPath: property])") })
+    }
+
+    /// Something that is done unless it is switched off.
+    static func toggle(_ name: String, _ property: any Property<Bool>, _ help: String) -> TrainingOption {
+        var option = flag(name, property, decidesBits: false, help)
+        option.placeholder = "true|false"
+        return option
     }
 
     static func choice(

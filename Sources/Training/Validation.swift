@@ -15,9 +15,13 @@ package final class Validation {
         package var scores: ValidationScores
         /// The scores of the segments too, if they were asked for.
         package var segments: VolumeScores?
+        /// What was predicted for the slices that are shown (`PreviewPicture.bytes`), in their order.
+        package var shown: [[UInt8]] = []
     }
 
-    private let dataset: SliceDataset
+    let dataset: SliceDataset
+    /// The slices that previews show: at most three, the first, the last and one between.
+    let shownSlices: [Int]
     private let inference: SliceInference
     private let communicator: Communicator
     private let label: UnsafeMutableBufferPointer<Float>
@@ -31,6 +35,8 @@ package final class Validation {
     ) throws {
         self.dataset = dataset
         self.communicator = communicator
+        let count = configuration.drawsPictures ? min(3, dataset.count) : 0
+        shownSlices = (0..<count).map { count == 1 ? 0 : $0 * (dataset.count - 1) / (count - 1) }
         lossFunction = configuration.lossFunction
         borderWeights = configuration.borderWeights
         inference = try SliceInference(
@@ -47,13 +53,18 @@ package final class Validation {
     /// A collective. With `segments`, the scores of the segments are computed too, which takes longer than the network on small ones.
     package func run(segments: Bool = false) throws -> Result {
         var scores = ValidationScores(dataset.classes), segmentScores: [Int: SliceScores] = [:]
-        var losses = [Double](repeating: 0, count: dataset.count)
+        var losses = [Double](repeating: 0, count: dataset.count), shown: [Int: [UInt8]] = [:]
         try communicator.agree("validating") {
             for slice in stride(from: communicator.rank, to: dataset.count, by: communicator.count) {
                 try dataset.readImage(slice, into: inference.image)
                 try dataset.readLabel(slice, into: label)
                 inference.run()
                 losses[slice] = loss()
+                if shownSlices.contains(slice) {
+                    shown[slice] = PreviewPicture.bytes(
+                        probabilities: UnsafeBufferPointer(inference.probabilities), classes: dataset.classes, height: dataset.height,
+                        width: dataset.width)
+                }
                 if segments {
                     segmentScores[slice] = scoring.score([scoring.slice(probabilities: inference.probabilities, labels: label)])[0]
                 }
@@ -68,7 +79,33 @@ package final class Validation {
         return Result(
             loss: BatchTree.sum(losses) / Double(dataset.count),
             scores: scores,
-            segments: segments ? try .gather(segmentScores, count: dataset.count, communicator: communicator) : nil)
+            segments: segments ? try .gather(segmentScores, count: dataset.count, communicator: communicator) : nil,
+            shown: try shownSlices.map { try communicator.broadcast(shown[$0] ?? [], from: $0 % communicator.count) })
+    }
+
+    /// The previews of the slices that are shown, from what `run` found for them.
+    func previews(_ result: Result) throws -> [Preview] {
+        try zip(shownSlices, result.shown).map { slice, bytes in
+            try dataset.withImage(slice) { image in
+                try dataset.withLabel(slice) { label in
+                    let (height, width, classes) = (dataset.height, dataset.width, dataset.classes)
+                    return Preview(
+                        name: previewSlices[shownSlices.firstIndex(of: slice)!].name,
+                        image: PreviewPicture(image: image, channels: dataset.channels, height: height, width: width),
+                        truth: PreviewPicture(labels: label, classes: classes, height: height, width: width),
+                        prediction: PreviewPicture(prediction: bytes, classes: classes, height: height, width: width))
+                }
+            }
+        }
+    }
+
+    /// Names of the slices that are shown.
+    var previewSlices: [PreviewSlice] {
+        shownSlices.map { slice in
+            let page = "\(dataset.pages[slice])", padding = String(repeating: "0", count: max(0, 4 - page.count))
+            let place = dataset.images.place(ofPage: dataset.pages[slice]), file = (place.path as NSString).lastPathComponent
+            return PreviewSlice(name: "slice-\(padding)\(page)", title: "\(file), page \(place.page)")
+        }
     }
 
     /// The loss of the slice that was looked at last.

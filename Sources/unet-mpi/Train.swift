@@ -100,6 +100,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("best-metric")) var bestMetric: String?
     @Option(help: .training("early-stopping")) var earlyStopping: String?
     @Option(help: .training("keep")) var keep: String?
+    @Option(help: .training("report")) var report: String?
+    @Option(help: .training("tensorboard")) var tensorboard: String?
     @Option(help: .training("time-limit")) var timeLimit: String?
     @Option(help: .training("stall-timeout")) var stallTimeout: String?
     @Option(help: .training("on-nonfinite")) var onNonfinite: String?

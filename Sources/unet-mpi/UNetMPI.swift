@@ -23,9 +23,8 @@ struct UNetMPI: ParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            Check.self, Initialize.self, Train.self, Stop.self, Submit.self, Predict.self, Evaluate.self, Augment.self, Sample.self,
-            Split.self,
-            Merge.self, Info.self, Bench.self, DoctorCommand.self,
+            Check.self, Initialize.self, Train.self, Report.self, Stop.self, Submit.self, Predict.self, Evaluate.self, Augment.self,
+            Sample.self, Split.self, Merge.self, Info.self, Bench.self, DoctorCommand.self,
         ])
 
     static func main() {

@@ -2,6 +2,7 @@ import Benchmarks
 import DataParallel
 import Foundation
 import Testing
+import Training
 
 /// What the benchmarks have in common.
 @Suite struct MeasurementTests {

@@ -5,25 +5,20 @@ import Foundation
 /// Keys of a step: `step` (updates done), `epoch`, `loss` (mean over the global batch), `accuracy` (pixels on the right side of
 /// 0.5), `learning_rate`, `gradient_norm` (over all parameters, before clipping), `images_per_s`, `compute_s`, `exposed_communication_s` (the exchange of losses, and what was left of the
 /// reduction when backward was done), `overlapped_communication_s` (the part of `compute_s` that the reduction took during backward),
-/// `input_wait_s`; times are rank 0's. Keys of a validation: `step`, `epoch`, `validation_loss`, `validation_accuracy`,
+/// `input_wait_s`; times are rank 0's, as is `peak_memory_mib`, the most memory that its process has had. Keys of a validation: `step`, `epoch`, `validation_loss`, `validation_accuracy`,
 /// `validation_dice`, `validation_iou`, and with several classes, whose means these are, `validation_dice_NAME` and `validation_iou_NAME`. Losses and scores have the same bits for any number of ranks and threads; times do not.
 package final class TrainingLog {
-    private let path: String
-    private let descriptor: Int32
+    private let file: AppendedFile
 
     /// Opens the log for appending, after cutting it back to what had been logged when `step` updates were done.
     package init(path: String, cutBackTo step: Int, files: any FileOperations = SystemFiles()) throws {
-        self.path = path
         if FileManager.default.fileExists(atPath: path) {
             let old = try files.readAll(path)
             let kept = Self.lines(of: old, upTo: step)
             if kept != old { try kept.withUnsafeBytes { try files.writeAtomically([$0], to: path) } }
         }
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        if descriptor < 0 { throw TrainingError.system("open", path) }
+        file = try AppendedFile(path: path, files: files)
     }
-
-    deinit { close(descriptor) }
 
     /// Appends one line. The whole line goes out in one call, so that a reader never sees half of it.
     package func append(_ fields: KeyValuePairs<String, Value>) throws { try append(fields.map { ($0, $1) }) }
@@ -31,12 +26,7 @@ package final class TrainingLog {
     /// The same with fields that are not known beforehand, by different names.
     package func append(_ fields: [(name: String, value: Value)]) throws {
         let line = "{" + fields.map { "\"\($0.name)\":\($0.value.text)" }.joined(separator: ",") + "}\n"
-        try Array(line.utf8).withUnsafeBytes { bytes in
-            var written = 0
-            while written < bytes.count {
-                written += try SystemFiles().write(UnsafeRawBufferPointer(rebasing: bytes[written...]), to: descriptor, path)
-            }
-        }
+        try file.append(Array(line.utf8))
     }
 
     /// A number in a log line.
@@ -56,6 +46,14 @@ package final class TrainingLog {
             case .number(let value): value.isFinite ? "\(value)" : "null"
             }
         }
+
+        /// The number.
+        var number: Double {
+            switch self {
+            case .count(let value): Double(value)
+            case .number(let value): value
+            }
+        }
     }
 
     /// The complete lines whose step is at most `step`; a line that a kill cut short is dropped.
@@ -67,5 +65,13 @@ package final class TrainingLog {
             kept += line + [UInt8(ascii: "\n")]
         }
         return kept
+    }
+
+    /// The numbers of each line of a log by their names, from its complete lines; what was infinite or not a number is missing.
+    package static func entries(of log: [UInt8]) -> [[String: Double]] {
+        let decoder = JSONDecoder()
+        return log.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            (try? decoder.decode([String: Double?].self, from: Data(line)))?.compactMapValues { $0 }
+        }
     }
 }
