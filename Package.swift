@@ -68,10 +68,16 @@ let package = Package(
             name: "TensorBoard", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["Event.proto"],
             swiftSettings: strict),
 
+        // Networks and weights in the formats of others. ONNX.pb.swift is made of ONNX.proto by scripts/generate-protobuf.
+        .target(
+            name: "Interchange",
+            dependencies: ["Kernels", "Model", "Imaging", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["ONNX/ONNX.proto"], resources: [.embedInCode("PyTorch/unet.py")], swiftSettings: strict),
+
         .target(
             name: "Training",
             dependencies: [
-                "CMalloc", "Kernels", "Model", "Imaging", "DataParallel", "TensorBoard", .product(name: "Yams", package: "Yams"),
+                "CMalloc", "Kernels", "Model", "Imaging", "DataParallel", "Interchange", "TensorBoard", .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -113,6 +119,9 @@ let package = Package(
                 "Benchmarks", "CSIMD", "DataParallel", "Kernels", "KernelsBaseline", "Model", "Training", "unet-mpi", "TestSupport",
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "InterchangeTests", dependencies: ["Interchange", "Training", "Model", "Kernels", "Imaging", "unet-mpi", "TestSupport"],
+            exclude: ["readers"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "TensorBoard", "Imaging", "unet-mpi", "own-architecture-example", "TestSupport"],

@@ -1,16 +1,17 @@
 import Foundation
 
 /// A file open for reading at any offset, from any thread.
-final class InputFile: Sendable {
-    let path: String
+package final class InputFile: Sendable {
+    /// As the user named it.
+    package let path: String
     let descriptor: Int32
     /// Bytes in the file when it was opened.
-    let size: Int
+    package let size: Int
 
     /// Opens the file at `path`.
     ///
     /// - Throws: `ImagingError` if it does not exist, is a folder, is empty, or may not be read.
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         self.path = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -36,7 +37,7 @@ final class InputFile: Sendable {
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// - Throws: `ImagingError` if the file ends before, or cannot be read.
-    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
         var done = 0
         while done < buffer.count {
             let count = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
@@ -50,7 +51,7 @@ final class InputFile: Sendable {
     }
 
     /// The `count` bytes from `offset` on, which the caller has checked to be few and inside the file.
-    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
             try read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<count]))
             initialized = count

@@ -1,19 +1,20 @@
 /// The nodes of a network in the order in which they are computed, with what the planner needs to know of them.
-struct Graph {
-    let nodes: [Node]
+package struct Graph {
+    /// Inputs before what uses them.
+    package let nodes: [Node]
     /// Indices of each node's inputs.
-    let inputs: [[Int]]
+    package let inputs: [[Int]]
     /// Indices of the nodes that use each node, ascending.
     let consumers: [[Int]]
     /// Layer names: the architecture's, or the kind and a number.
-    let names: [String]
+    package let names: [String]
     /// Whether each node's output is rectified.
     let isRectified: [Bool]
     /// Whether a gradient must flow through each node: whether there are parameters before it.
     let needsGradient: [Bool]
 
     /// Every node that `output` depends on, inputs first.
-    init(_ output: Node) {
+    package init(_ output: Node) {
         var nodes: [Node] = [], index: [ObjectIdentifier: Int] = [:]
         func visit(_ node: Node) {
             if index[ObjectIdentifier(node)] != nil { return }

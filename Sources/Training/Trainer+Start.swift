@@ -26,7 +26,7 @@ extension Trainer {
         // What the length of the run decides must be known before the ranks compare configurations, and before it is stored.
         let configuration = try communicator.agree("reading the configuration") {
             try configuration.resolvingDecaySteps(epochLength: data.stream.epochLength)
-        }
+        }.hashingInitialWeights(communicator)
         let start = try Start(configuration, communicator: communicator, logger: logger, writesNothing: writesNothing)
         try self.init(configuration, data: data, start: start, plan: plan, partition: partition, communicator: communicator, logger: logger)
     }

@@ -85,6 +85,7 @@ public final class Trainer {
         }
         if progress.step == 0 {
             network.initializeParameters(seed: configuration.seed)
+            try loadInitialWeights()
             trainingStep.average?.start(at: network.parameterMemory.pointer)
         }
         metrics = start.checkpoint?.0.metrics ?? [:]

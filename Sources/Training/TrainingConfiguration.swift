@@ -61,6 +61,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var decoder = ArchitectureOptions.Decoder.upsample.rawValue
     /// What lies between a convolution and its ReLU: an `ArchitectureOptions.Normalization`.
     public var normalization = ArchitectureOptions.Normalization.none.rawValue
+    /// Weights to begin with; `nil` for random ones.
+    public var initialWeights: InitialWeights?
+    /// Layers that are not taken from them.
+    public var skippedWeights: [String] = []
     /// Name of the optimizer.
     public var optimizer = "adam"
     /// Decay of Adam's first moment.
@@ -215,6 +219,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         }
         if earlyStopping > 0 && validation == 0 && validationImages == nil && fold == nil {
             throw TrainingError(.usage, "--early-stopping needs slices to validate on: --validation, --validation-images or --fold")
+        }
+        if initialWeights == nil && !skippedWeights.isEmpty {
+            throw TrainingError(.usage, "--skip-weights leaves layers of --initial-weights out, which is missing")
         }
         try validateClasses()
         if ValidationMetric(bestMetric)!.needsSegments && segmentationScoresEvery == 0 {

@@ -1,6 +1,7 @@
 import DataParallel
 import Foundation
 import Imaging
+import Interchange
 import Kernels
 import Model
 
@@ -49,6 +50,10 @@ public struct TrainingError: ExitStatusProviding, CustomStringConvertible, Senda
 // The modules below know nothing of exit statuses that travel between ranks; here theirs get them.
 
 extension ImagingError: ExitStatusProviding {}
+extension InterchangeError: ExitStatusProviding {
+    /// That of its kind.
+    package var exitStatus: Int32 { kind.rawValue }
+}
 extension AugmentationError: ExitStatusProviding {
     /// 64: usage.
     public var exitStatus: Int32 { 64 }

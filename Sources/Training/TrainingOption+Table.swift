@@ -88,6 +88,7 @@ extension TrainingOption {
 
     /// What is minimised, and how.
     private static let optimization: [TrainingOption] = [
+        initialWeights, skippedWeights,
         choice(
             "optimizer", \.optimizer, { ["adam", "adamw", "sgd"] },
             "Adam, Adam with decoupled weight decay, or stochastic gradient descent with momentum."),

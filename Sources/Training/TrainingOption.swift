@@ -15,6 +15,8 @@ public struct TrainingOption: Sendable {
     public let decidesBits: Bool
     /// Whether the option may be given several times; of others the last counts.
     var takesSeveral = false
+    /// What tells one value from another where that is not its text.
+    var identity: (@Sendable (TrainingConfiguration) -> String)?
     /// Sets the property from a YAML value. Throws a text that says what is allowed.
     let set: @Sendable (inout TrainingConfiguration, YAMLNode) throws(Refusal) -> Void
     /// The property as a YAML value; `nil` if it is not set.
@@ -30,7 +32,9 @@ public struct TrainingOption: Sendable {
     }
 
     /// The value as one line of text, empty if it is not set.
-    func text(of configuration: TrainingConfiguration) -> String { get(configuration).map(TrainingOption.text) ?? "" }
+    func text(of configuration: TrainingConfiguration) -> String {
+        identity?(configuration) ?? get(configuration).map(TrainingOption.text) ?? ""
+    }
 
     /// Sets the option from the command line.
     func apply(_ values: [String], to configuration: inout TrainingConfiguration) throws {

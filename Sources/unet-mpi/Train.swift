@@ -68,6 +68,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("decoder")) var decoder: String?
     @Option(help: .training("norm")) var norm: String?
     @Option(help: .training("dropout")) var dropout: String?
+    @Option(help: .training("initial-weights")) var initialWeights: String?
+    @Option(help: .training("skip-weights")) var skipWeights: String?
     @Option(help: .training("optimizer")) var optimizer: String?
     @Option(help: .training("beta1")) var beta1: String?
     @Option(help: .training("beta2")) var beta2: String?

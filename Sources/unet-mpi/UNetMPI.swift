@@ -24,7 +24,7 @@ struct UNetMPI: ParsableCommand {
         version: programVersion,
         subcommands: [
             Check.self, Initialize.self, Train.self, Report.self, Stop.self, Submit.self, Predict.self, Evaluate.self, Augment.self,
-            Sample.self, Split.self, Merge.self, Info.self, Bench.self, DoctorCommand.self,
+            Sample.self, Split.self, Merge.self, Export.self, Import.self, Info.self, Bench.self, DoctorCommand.self,
         ])
 
     static func main() {

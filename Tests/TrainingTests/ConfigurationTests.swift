@@ -152,6 +152,7 @@ import Training
             ("learning-rate-schedule", "step"), ("warmup-steps", "3"), ("final-learning-rate", "0.0001"), ("decay-power", "2"),
             ("decay-every", "7"), ("decay-factor", "0.5"), ("learning-rate-scaling", "sqrt"), ("reference-batch-size", "4"),
             ("reduction", "fast"), ("normalization", "slice"), ("decoder", "transpose"), ("norm", "group"),
+            ("initial-weights", "weights.onnx"),
         ]
         for option in same {
             let changed = try configuration("", [option])
@@ -167,7 +168,7 @@ import Training
         let named = Set(
             (same + different).map(\.0) + [
                 "validation-images", "validation-labels", "focal-alpha", "decay-steps", "nesterov", "early-stopping",
-                "classes",
+                "classes", "skip-weights",
             ])
         #expect(Set(TrainingOption.all.map(\.name)) == named)
         #expect(

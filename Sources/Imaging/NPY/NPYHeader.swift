@@ -1,5 +1,5 @@
 /// What stands before the numbers of an NPY file (format versions 1 to 3): their type, order and shape.
-struct NPYHeader: Equatable {
+package struct NPYHeader: Equatable {
     static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]  // "\x93NUMPY"
 
     let pixelType: PixelType
@@ -48,7 +48,7 @@ struct NPYHeader: Equatable {
     ]
 
     /// The header, as NumPy writes it, of an array whose last index varies fastest.
-    static func bytes(_ pixelType: PixelType, shape: [Int]) -> [UInt8] {
+    package static func bytes(_ pixelType: PixelType, shape: [Int]) -> [UInt8] {
         let code = types.first { $0.value == pixelType }!.key
         let sizes = shape.map { String($0) }.joined(separator: ", ") + (shape.count == 1 ? "," : "")
         var text = "{'descr': '\(pixelType.size == 1 ? "|" : "<")\(code)', 'fortran_order': False, 'shape': (\(sizes)), }"

@@ -18,10 +18,10 @@ public enum Padding: String, Sendable {
 
 /// A convolution with stride 1: cross-correlation.
 public struct Conv2D: ConvolutionLayer {
-    let outputChannels, kernelHeight, kernelWidth: Int
+    package let outputChannels, kernelHeight, kernelWidth: Int
     /// Applied after the bias.
     public let activation: Activation
-    let padding: Padding
+    package let padding: Padding
     /// Whether a bias is added.
     public let usesBias: Bool
     let initializer: Initializer

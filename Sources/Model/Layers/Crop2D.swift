@@ -2,7 +2,7 @@ import Kernels
 
 /// The middle of an image; of an odd border the smaller half is above and to the left.
 public struct Crop2D: Layer {
-    let height, width: Int
+    package let height, width: Int
     /// The architecture's name for it.
     public let name: String?
 

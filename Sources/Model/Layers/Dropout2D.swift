@@ -4,7 +4,7 @@ import Kernels
 /// Inverted dropout: while training, each element is zeroed with probability `rate` and the rest is divided by 1 − rate.
 /// The mask is a function of (seed, layer, position in the stream, element) and is computed again when it is needed.
 public struct Dropout2D: Layer {
-    let rate: Float
+    package let rate: Float
     /// The architecture's name for it.
     public let name: String?
 

@@ -5,7 +5,7 @@ import Kernels
 /// normalisation (Ulyanov, Vedaldi and Lempitsky, 2016). Nothing depends on the other samples of a batch, and training and inference compute the same.
 public struct GroupNorm: NormalizationLayer {
     /// Number of groups; nil for one of each channel.
-    let groups: Int?
+    package let groups: Int?
     /// Applied afterwards.
     public let activation: Activation
     /// Added to the variance.
