@@ -77,7 +77,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "CMalloc", "Kernels", "Model", "Imaging", "DataParallel", "Interchange", "TensorBoard", .product(name: "Yams", package: "Yams"),
+                "CMalloc", "Kernels", "Model", "Imaging", "DataParallel", "Interchange", "TensorBoard",
+                .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

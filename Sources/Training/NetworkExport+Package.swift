@@ -116,9 +116,9 @@ extension NetworkExport {
                 values += samples[start..<start + width]
             }
         }
-        let type = [PixelType.uint8, .uint16].contains(volume.pixelType) ? volume.pixelType : .float32
+        // Of the type that the network computes in: the zoo's readers bring the normalised values back to the type of the test image.
         return Sample(
-            tensor: .init(type: type, shape: [1, volume.shape.channels, height, width], values: values),
+            tensor: .init(type: .float32, shape: [1, volume.shape.channels, height, width], values: values),
             normalized: normalized(values, channels: volume.shape.channels, checkpoint.data.normalization),
             place: "\(place.path), page \(place.page)")
     }

@@ -17,7 +17,7 @@ extension Trainer {
         let checkpoint = 4 * network.parameterCount * (1 + states)
         var lines = [network.table, ""] + outline
         lines += [
-            "\(total) steps of \(configuration.batchSize) samples are \(short(Double(total) / perEpoch)) epochs; an epoch is \(short(perEpoch)) steps",
+            "\(total) steps of \(configuration.batchSize) samples are \(short(Double(total) / perEpoch)) epochs of \(short(perEpoch)) step\(perEpoch == 1 ? "" : "s")",
             "a checkpoint takes \(max(1, checkpoint >> 20)) MiB; the newest \(configuration.keep) and the best are kept",
         ]
         if let resumedFrom { lines.append("the run would go on from \(resumedFrom): \(left) steps are left") }

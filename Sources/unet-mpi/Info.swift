@@ -21,14 +21,18 @@ struct Info: ParsableCommand {
     @Flag(help: "One JSON object instead of text.") var json = false
     @Option(help: ArgumentHelp("Print the layers of this network instead.", valueName: Architecture.all.map(\.name).joined(separator: "|")))
     var architecture: String?
-    @Option(help: "Channels of the network's first level.") var baseChannels = 64
-    @Option(help: "Poolings of the network.") var depth = 4
-    @Option(help: ArgumentHelp("How the network's way up enlarges.", valueName: "upsample|transpose"))
+    @Option(help: ArgumentHelp("Channels of the network's first level; each level below has twice as many.", valueName: "N"))
+    var baseChannels = 64
+    @Option(help: ArgumentHelp("Poolings from the first level to the deepest.", valueName: "N")) var depth = 4
+    @Option(
+        help: ArgumentHelp(
+            "How the way up enlarges: nearest-neighbour upsampling and a 2x2 convolution, or a transposed 2x2 convolution.",
+            valueName: "upsample|transpose"))
     var decoder = ArchitectureOptions.Decoder.upsample
-    @Option(help: ArgumentHelp("Normalisation of the network.", valueName: "none|group|instance|batch"))
+    @Option(help: ArgumentHelp("What lies between a convolution and its ReLU.", valueName: "none|group|instance|batch"))
     var norm = ArchitectureOptions.Normalization.none
-    @Option(help: "Channels of the images.") var channels = 1
-    @Option(help: ArgumentHelp("Size of the images in pixels.", valueName: "N|HxW")) var crop = "256"
+    @Option(help: ArgumentHelp("Channels of the images.", valueName: "N")) var channels = 1
+    @Option(help: ArgumentHelp("Size of the images in pixels: a side, or height x width.", valueName: "N|HxW")) var crop = "256"
 
     func validate() throws {
         if (path == nil) == (architecture == nil) { throw ValidationError("give either a file or --architecture") }

@@ -15,12 +15,12 @@ struct Sample: ParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
-    @Option(help: "Pages of the training volume.") var trainingPages = 20
-    @Option(help: "Pages of the test volume.") var testPages = 10
-    @Option(help: "Rows of a page, in pixels.") var height = 256
-    @Option(help: "Columns of a page, in pixels.") var width = 256
+    @Option(help: ArgumentHelp("Pages of the training volume.", valueName: "N")) var trainingPages = 20
+    @Option(help: ArgumentHelp("Pages of the test volume.", valueName: "N")) var testPages = 10
+    @Option(help: ArgumentHelp("Rows of a page, in pixels.", valueName: "N")) var height = 256
+    @Option(help: ArgumentHelp("Pixels of a row.", valueName: "N")) var width = 256
     @Option(help: ArgumentHelp("Classes that the labels tell apart.", valueName: "2|3")) var classes = 2
-    @Option(help: "Seed of the tissue.") var seed: UInt64 = 0
+    @Option(help: ArgumentHelp("Seed of the tissue: the same seed and sizes give the same volumes.", valueName: "N")) var seed: UInt64 = 0
     @OptionGroup var messages: MessageOptions
 
     func validate() throws {

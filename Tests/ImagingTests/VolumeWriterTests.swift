@@ -65,7 +65,8 @@ import Testing
     @Test func describedByOME() throws {
         try withTemporaryFolder { folder in
             for unit in ["nm", "µm", "Å", "mm", "cm"] {
-                let metadata = VolumeMetadata(pixelWidth: 0.25, pixelHeight: 3, zSpacing: 40.5, unit: unit), path = folder + "/a <b>&\"µ.ome.tiff"
+                let metadata = VolumeMetadata(pixelWidth: 0.25, pixelHeight: 3, zSpacing: 40.5, unit: unit)
+                let path = folder + "/a <b>&\"µ.ome.tiff"
                 try write(path, VolumeShape(pages: 2, height: 5, width: 7), .uint16, metadata: metadata) { Float($0 + $1) }
                 #expect(try VolumeReader(path).metadata == metadata)
             }

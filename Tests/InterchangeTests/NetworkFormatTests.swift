@@ -43,7 +43,7 @@ import Testing
     @Test func onnxruntimeComputesWhatWeDo() throws {
         let folder = TemporaryFolder()
         try Self.writeCases(to: folder)
-        // 1e-4 is what is promised; measured are 1e-6 and less.
+        // 1e-4 is what is promised; measured are 3e-5 and less.
         try runReader("onnx_outputs.py", [folder.path, "\(NetworkCase.all.count)", "1e-4"])
         // The reference library of the format reads them, and finds what PyTorch expects of names and shapes.
         try runReader("safetensors_names.py", [folder.path, "\(NetworkCase.all.count)"])

@@ -186,7 +186,7 @@ import Training
         let missing = try report(volume, three, classes: try LabelClasses(text: "a=0,b=1,d=3"))
         #expect(missing.exitStatus == 65 && missing.text.contains("labels of no class: 2, first in \(three), page 0"), "\(missing.text)")
         #expect(missing.text.contains("no pixel is of the class d (3)"))
-        let numbered = try report(volume, write("n.tif", pages: 2) { Float($0 * 40 + $1) })
+        let numbered = try report(volume, write("n.tif", pages: 2) { page, y, _ in Float(page * 40 + y) })
         #expect(numbered.exitStatus == 65 && numbered.text.contains("if each object has its own number"), "\(numbered.text)")
         let blurred = try report(volume, write("b.tif", pages: 2) { _, y, x in y < 20 ? 0 : y > 21 ? 255 : Float(x) })
         #expect(blurred.text.contains("compressed with loss"), "\(blurred.text)")

@@ -199,7 +199,7 @@ import Training
             #expect(command.discussion?.contains("unet-mpi \(command.commandName) ") == true, "\(command.commandName) has no example")
         }
         let train = try #require(commands.first { $0.commandName == "train" }?.arguments)
-        let common = ["config", "quiet", "verbose", "help", "version"]
+        let common = ["config", "dry-run", "quiet", "verbose", "help", "version"]
         let options = train.filter { !common.contains($0.names?.last?.name ?? "") }
         #expect(options.map { $0.names?.last?.name } == TrainingOption.all.map(\.name))
         #expect(options.map(\.abstract) == TrainingOption.all.map(\.help))

@@ -135,7 +135,7 @@ import Training
     @Test func fingerprintCoversWhatDecidesTheBitsAndNothingElse() throws {
         let base = try configuration("")
         let same = [
-            ("accumulate", "2"),
+            ("accumulate", "2"), ("report", "false"), ("tensorboard", "false"),
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"), ("best-metric", "dice"),
             ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),

@@ -69,7 +69,8 @@ import Testing
         let terminal = Process(), output = Pipe()
         terminal.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let command = ([Program.path] + arguments).map { "'\($0)'" }.joined(separator: " ")
-        terminal.arguments = ["TERM=xterm"] + (areUnwanted ? ["NO_COLOR=1"] : []) + ["script", "-qec", command, "/dev/null"]
+        terminal.arguments =
+            ["-u", "NO_COLOR", "TERM=xterm"] + (areUnwanted ? ["NO_COLOR=1"] : []) + ["script", "-qec", command, "/dev/null"]
         terminal.standardOutput = output
         terminal.standardInput = FileHandle.nullDevice
         try terminal.run()

@@ -35,13 +35,17 @@ struct Program {
         process.environment = environment.merging(MPILauncher.environment) { $1 }.merging(added) { $1 }
         process.standardError = errors
         process.standardOutput = output
-        // The threads that tests run on block most signals, and a child inherits that.
+        try withoutBlockedSignals { try process.run() }
+        return process
+    }
+
+    /// The threads that tests run on block most signals, and a child inherits that.
+    static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
         var none = sigset_t(), old = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, &old)
         defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
-        try process.run()
-        return process
+        try body()
     }
 
     /// Runs to the end. A run that takes longer than `limit` seconds is killed and fails the test.

@@ -20,7 +20,9 @@ import Testing
     /// Losses and scores of the log, without times.
     func logged(_ output: String) throws -> [[String: Double]] {
         try String(contentsOfFile: volume.folder / "\(output)/log.jsonl", encoding: .utf8).split(separator: "\n").map { line in
-            try JSONDecoder().decode([String: Double].self, from: Data(line.utf8)).filter { !$0.key.hasSuffix("_s") && !$0.key.hasSuffix("_mib") }
+            try JSONDecoder().decode([String: Double].self, from: Data(line.utf8)).filter {
+                !$0.key.hasSuffix("_s") && !$0.key.hasSuffix("_mib")
+            }
         }
     }
 

@@ -17,7 +17,7 @@ import Training
         variables["PATH"] = "\(folder / "bin"):\(variables["PATH"] ?? "")"
         process.environment = variables.merging(environment) { $1 }
         (process.standardOutput, process.standardError) = (output, errors)
-        try process.run()
+        try Program.withoutBlockedSignals { try process.run() }
         let reader = Program.Reader(errors)
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()

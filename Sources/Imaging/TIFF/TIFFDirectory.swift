@@ -1,4 +1,5 @@
 import CTIFF
+import Foundation
 
 /// The directories of a TIFF file, one a page, read and checked by ourselves before libtiff decodes what they point to:
 /// every number in them is checked against the size of the file first, so that a damaged file is reported when it is
@@ -155,7 +156,10 @@ struct TIFFDirectory {
             func size(_ tag: Int) throws -> Double? {
                 guard entries[tag]?.type == 5, let bytes = try bytes(tag, limit: 1)?.bytes else { return nil }
                 let (pixels, units) = (directory.integer(bytes[..<4]), directory.integer(bytes[4...]))
-                return pixels > 0 && units > 0 ? Double(units) / Double(pixels) : nil
+                guard pixels > 0 && units > 0 else { return nil }
+                // LibTIFF, and so most programs, makes the ratio of a number in single precision: seven digits of it are meant.
+                let size = Double(units) / Double(pixels), digits = pow(10, 6 - log10(size).rounded(.down))
+                return (size * digits).rounded() / digits
             }
             let text = String(decoding: try bytes(270, limit: 1 << 16)?.bytes.prefix { $0 != 0 } ?? [], as: UTF8.self)
             let imageJ = ImageJDescription(text)

@@ -167,7 +167,7 @@ public struct DataCheck {
             values.add(samples)
             if values.notFinite > 0 { return ("\(place) of the labels holds \(values.notFinite) values that are not numbers", .error) }
             all.add(values)
-            pages.append(Page(place: place, values: values, aboveHalf: isFloat ? samples.count { $0 > 0.5 } : 0))
+            pages.append(Page(place: place, values: values, aboveHalf: isFloat ? samples.count(where: { $0 > 0.5 }) : 0))
             return nil
         }
         var summary = DataCheckReport.Labels(type: volumes[0].pixelType.rawValue, distinctValues: all.distinct)
@@ -224,10 +224,10 @@ public struct DataCheck {
         let known = Set(classes.classes.map { Float($0.value) } + (classes.ignored.map { [Float($0)] } ?? []))
         let others = all.counts.keys.filter { !known.contains($0) }.sorted()
         if !others.isEmpty {
-            let where_ = pages.first { page in others.contains { page.values.counts[$0] != nil } }!.place
+            let place = pages.first { page in others.contains { page.values.counts[$0] != nil } }!.place
             report.add(
                 .error,
-                "labels of no class: \(Self.list(others.map(DataCheckReport.plain))), first in \(where_); the classes are \(classes) (name them in --classes, or one of them ignore=VALUE)"
+                "labels of no class: \(Self.list(others.map(DataCheckReport.plain))), first in \(place); the classes are \(classes) (name them in --classes, or one of them ignore=VALUE)"
             )
         }
         for one in classes.classes where all.counts[Float(one.value)] == nil {

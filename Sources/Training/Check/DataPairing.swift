@@ -195,6 +195,11 @@ public struct DataPairing: Equatable, Sendable {
         }
         others = others.enumerated().filter { !used.contains($0.offset) }.map(\.element)
         pairNeighbours(&labels, &others, &found)
+        // The only labels belong to the only images, wherever they are.
+        if found.isEmpty, labels.count == 1, others.count == 1 {
+            found = [Found(pair: Pair(images: others[0].path, labels: labels[0].path), part: .training, basis: basis)]
+            (labels, others) = ([], [])
+        }
         labelsAlone = labels.map(\.path)
         imagesAlone = others.filter { $0.role.kind == .images }.map(\.path)
         unknown = others.filter { $0.role.kind == .unknown }.map(\.path)

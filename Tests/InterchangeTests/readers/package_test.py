@@ -17,4 +17,4 @@ for name in formats:
     print(f"{name}: {summary.status}")
     if summary.status != "passed":
         failed.append(f"{name}: {summary.status}\n{summary.format()}")
-sys.exit("\n".join(failed))
+sys.exit("\n".join(failed) or 0)

@@ -15,7 +15,7 @@ with tifffile.TiffFile(sys.argv[1]) as file:
         resolution = [page.tags[name].value[0] / page.tags[name].value[1] for name in ("XResolution", "YResolution")]
     imagej = None
     if file.is_imagej:
-        imagej = {key: value for key, value in file.imagej_metadata.items() if isinstance(value, (int, float, str))}
+        imagej = {key: value for key, value in file.imagej_metadata.items() if isinstance(value, (int, float, str)) and not isinstance(value, bool)}
     values = sorted(set(data.ravel().tolist()))
     print(
         json.dumps(
