@@ -121,7 +121,7 @@ final class SegmentExchange: ReductionAlgorithm {
     }
 
     /// What `rank` owns of `range`; lengths differ by at most one.
-    private static func segment(of rank: Int, among ranks: Int, in range: Range<Int>) -> Range<Int> {
+    static func segment(of rank: Int, among ranks: Int, in range: Range<Int>) -> Range<Int> {
         range.lowerBound + range.count * rank / ranks..<range.lowerBound + range.count * (rank + 1) / ranks
     }
 

@@ -8,8 +8,7 @@ import CSIMD
 /// of the others from there. A rank says how many pieces it has come through with each of the three, and a slot is used again when all
 /// have said that they are done with it. What is written for others goes past the caches, and so do the totals when they are copied: a
 /// line that lies in the cache of another core is slower to overwrite or to fetch than memory is. Through MPI each piece would be two
-/// messages and copies by the kernel. 16 MiB, AMD EPYC (Zen 3), two cores, medians: 2 ranks 3.7 ms where messages take 4.8 to 6 and
-/// MPI_Allreduce 6.0; 4 ranks 11.1, 15.6 to 18.6 and 23.3 ms; 8 ranks 21.7, 51.8 and 46.0 ms.
+/// messages and copies by the kernel. docs/scaling.md has the figures.
 final class SharedMemoryExchange: ReductionAlgorithm {
     private let communicator: Communicator
     private let plan: ReductionPlan
@@ -68,7 +67,7 @@ final class SharedMemoryExchange: ReductionAlgorithm {
     }
 
     func bytesSent(by rank: Int, length: Int) -> Int {
-        let segment = Self.segment(of: rank, among: plan.ranks, in: 0..<length).count
+        let segment = SegmentExchange.segment(of: rank, among: plan.ranks, in: 0..<length).count
         return (blockCounts[rank] * (length - segment) + (plan.ranks - 1) * segment) * MemoryLayout<Float>.stride
     }
 
@@ -123,13 +122,8 @@ final class SharedMemoryExchange: ReductionAlgorithm {
         return Piece(gradient: piece.gradient + (isLast ? 1 : 0), index: isLast ? 0 : piece.index + 1, number: piece.number + 1)
     }
 
-    /// What `rank` owns of `range`; lengths differ by at most one.
-    private static func segment(of rank: Int, among ranks: Int, in range: Range<Int>) -> Range<Int> {
-        range.lowerBound + range.count * rank / ranks..<range.lowerBound + range.count * (rank + 1) / ranks
-    }
-
     private func part(_ piece: Piece, of rank: Int) -> Range<Int> {
-        let segment = Self.segment(of: rank, among: communicator.count, in: pending[piece.gradient].range)
+        let segment = SegmentExchange.segment(of: rank, among: communicator.count, in: pending[piece.gradient].range)
         let start = min(segment.lowerBound + piece.index * pieceCount, segment.upperBound)
         return start..<min(start + pieceCount, segment.upperBound)
     }
