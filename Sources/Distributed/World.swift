@@ -125,9 +125,12 @@ public struct World: ~Copyable {
         return MPI_Finalized(&flag) == cmpi_success() && flag != 0
     }
 
-    /// The MPI library and its version, on one line.
+    /// The MPI library and its version, on one line: `Open MPI v4.1.4, package: …`, `MPICH 4.0.2`.
     public static var libraryVersion: String {
-        MPIError.string(capacity: cmpi_max_library_version_string()) { MPI_Get_library_version($0, $1) } ?? "unknown MPI library"
+        let text = MPIError.string(capacity: cmpi_max_library_version_string()) { MPI_Get_library_version($0, $1) } ?? "unknown MPI library"
+        // MPICH goes on with how it was configured, at length.
+        let words = text.split { $0 == " " || $0 == "\t" }
+        return words.count > 2 && words[0] == "MPICH" && words[1] == "Version:" ? "MPICH \(words[2])" : text
     }
 
     private static func requireOneProcess(_ library: String) throws(MPIError) {

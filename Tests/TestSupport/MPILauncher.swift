@@ -16,6 +16,20 @@ public enum MPILauncher {
     /// What it wants in the environment: Open MPI's does not start for root otherwise.
     public static let environment = isMPICH ? [:] : ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
 
+    /// Whether the launcher says in `errors` that a rank was killed: Open MPI's names rank and host, MPICH's process and host.
+    public static func tells(_ errors: String, thatRankDied rank: Int) -> Bool {
+        isMPICH
+            ? errors.contains("PID ") && errors.contains(" RUNNING AT ") && errors.contains("EXIT CODE: 9")
+            : errors.contains("process rank \(rank) with PID") && errors.contains("on node")
+    }
+
+    /// What makes ranks talk by TCP: shared memory is in files, and tests limit the size of those.
+    public static let withoutFiles = isMPICH ? ["UCX_TLS": "tcp,self"] : ["OMPI_MCA_btl": "tcp,self"]
+
+    /// Whether a launcher that was sent SIGUSR1 may return `status` when its ranks have ended with `expected`: MPICH's mostly returns 0 when
+    /// it has passed a signal on.
+    public static func mayReturn(_ status: Int32, forRanksThatEndWith expected: Int32) -> Bool { status == expected || isMPICH && status == 0 }
+
     private static func isInstalled(_ tool: String) -> Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
             FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")

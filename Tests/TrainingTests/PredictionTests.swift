@@ -184,11 +184,14 @@ import Training
         usleep(200_000)
     }
 
-    /// The ranks that an mpirun started.
+    /// The ranks that an mpirun started: its children, or those of MPICH's proxy, which is its child.
     func ranks(of process: Process) -> [pid_t] {
-        files("/proc").compactMap { pid_t($0) }.filter { child in
-            guard let status = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8) else { return false }
-            return status.contains("(unet-mpi)") && status.split(separator: " ")[3] == "\(process.processIdentifier)"
+        func status(_ process: pid_t) -> [Substring]? {
+            (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8))?.split(separator: " ")
+        }
+        return files("/proc").compactMap { pid_t($0) }.filter { child in
+            guard let own = status(child), own[1] == "(unet-mpi)", let parent = pid_t(own[3]) else { return false }
+            return parent == process.processIdentifier || status(parent)?[3] == "\(process.processIdentifier)"
         }
     }
 
@@ -221,14 +224,14 @@ import Training
         #expect(!files(output).contains("p.tif"))
     }
 
-    /// A limit on the size of files stands for the disk that is full. Open MPI's shared memory is in files, too, so the ranks talk by TCP.
+    /// A limit on the size of files stands for the disk that is full.
     @Test(arguments: [0, 3]) func aFullDiskIsOneLine(_ ranks: Int) throws {
         let images = try write("wide.npy", pages: 6, height: 300, width: 300)
-        let limited = ["env", "OMPI_MCA_btl=tcp,self", "bash", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""]
+        let limited = ["bash", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""]
         for name in ["p.tif", "p.h5", "p.npy"] {
             let arguments = ["predict", "--checkpoint", checkpoint, "--images", images, "--output", folder / "full/" + name, "--quiet"]
             try? FileManager.default.createDirectory(atPath: folder / "full", withIntermediateDirectories: false)
-            let outcome = try Program.run(arguments, ranks: ranks, through: limited, limit: 20)
+            let outcome = try Program.run(arguments, ranks: ranks, through: limited, limit: 20, environment: MPILauncher.withoutFiles)
             #expect(outcome.status == 74 && outcome.count("full/" + name) == 1, "\(outcome.status) \(outcome.errors)")
             #expect(files(folder / "full") == [], "\(name)")
         }

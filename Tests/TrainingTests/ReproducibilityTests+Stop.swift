@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Training
 
@@ -36,7 +37,7 @@ extension ReproducibilityTests {
             #expect((try? Program.run(["stop", run, "--after", "1000000"]))?.status == 0)
             kill(process.processIdentifier, SIGUSR1)
         }
-        #expect(outcome.status == 75, "\(outcome.errors)")
+        #expect(MPILauncher.mayReturn(outcome.status, forRanksThatEndWith: 75), "\(outcome.errors)")
         #expect(FileManager.default.fileExists(atPath: run + "/halt"))
         let step = try lastStep("later") + 4
         try JSONEncoder().encode(HaltRequest(afterStep: step)).write(to: URL(fileURLWithPath: run + "/halt"))

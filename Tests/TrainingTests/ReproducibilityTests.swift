@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Configuration, seed and batch decide the bits; ranks, threads and kills do not.
@@ -211,7 +212,8 @@ import Testing
             kill(toOneRank ? try firstRank("stopped") : process.processIdentifier, signal)
         }
         let name = signal == SIGTERM ? "SIGTERM" : "SIGUSR1"
-        #expect(outcome.status == 75 && outcome.count("stopped by \(name) after step ") == 1, "\(outcome.errors)")
+        #expect(toOneRank ? outcome.status == 75 : MPILauncher.mayReturn(outcome.status, forRanksThatEndWith: 75), "\(outcome.errors)")
+        #expect(outcome.count("stopped by \(name) after step ") == 1, "\(outcome.errors)")
         let steps = try FileManager.default.contentsOfDirectory(atPath: volume.folder / "stopped/checkpoints").compactMap {
             Int($0.dropFirst(5).dropLast(3))
         }
@@ -229,7 +231,7 @@ import Testing
             kill(process.processIdentifier, SIGUSR1)
         }
         #expect(second?.status == 74 && second?.count("has been working in this folder") == 1, "\(second?.errors ?? "")")
-        #expect(first.status == 75)
+        #expect(MPILauncher.mayReturn(first.status, forRanksThatEndWith: 75))
     }
 
     @Test func changesAreListedAndCanBeAccepted() throws {

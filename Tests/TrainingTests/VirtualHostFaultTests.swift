@@ -32,7 +32,7 @@ struct VirtualHostFaultTests {
         let outcome = try Program.run(
             volume.training("run"), ranks: 3, on: cluster, limit: 30, environment: ["UNET_TEST_FAULT": "2:12:\(phase):kill"])
         #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.seconds) s: \(outcome.errors)")
-        #expect(outcome.errors.contains("process rank 2 with PID") && outcome.errors.contains("on node"), "\(outcome.errors)")
+        #expect(MPILauncher.tells(outcome.errors, thatRankDied: 2), "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
         try expectResumption(on: cluster)
     }
@@ -50,8 +50,8 @@ struct VirtualHostFaultTests {
     }
 
     /// All ranks end by themselves, those that are cut off too. mpirun ends when it notices that a host is out of reach, which takes it
-    /// eight minutes unless told otherwise.
-    @Test(arguments: [true, false]) func linkDown(launcherNotices: Bool) throws {
+    /// eight minutes unless told otherwise; MPICH's cannot be told.
+    @Test(arguments: MPILauncher.isMPICH ? [false] : [true, false]) func linkDown(launcherNotices: Bool) throws {
         let cluster = try VirtualCluster(hosts: 3, rate: "1gbit")
         let errors = Pipe(), keepalive = ["time": "2", "intvl": "1", "probes": "2"].map { ("OMPI_MCA_oob_tcp_keepalive_\($0)", $1) }
         let process = try Program.start(
@@ -102,6 +102,6 @@ struct VirtualHostFaultTests {
         #expect(lines.contains { $0.hasPrefix("OK       hosts") && $0.contains("3: ") }, "\(outcome.output)")
         #expect(lines.filter { $0.contains(" network ") && $0.contains("-1 to ") && $0.contains("GB/s") }.count == 2, "\(outcome.output)")
         #expect(lines.contains { $0.contains(" clock ") } && lines.contains { $0.contains("all hosts see") }, "\(outcome.output)")
-        #expect(lines.contains { $0.hasPrefix("warning  mpirun") }, "\(outcome.output)")
+        #expect(MPILauncher.isMPICH || lines.contains { $0.hasPrefix("warning  mpirun") }, "\(outcome.output)")
     }
 }
