@@ -100,7 +100,11 @@ let package = Package(
 
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        .executableTarget(name: "mpi-checks", dependencies: ["DataParallel"], path: "Tests/mpi-checks", swiftSettings: strict),
+        .executableTarget(
+            name: "mpi-checks",
+            dependencies: [
+                "CounterRandom", "DataParallel", "Imaging", "Kernels", "Model", "Training", .product(name: "Logging", package: "swift-log"),
+            ], path: "Tests/mpi-checks", swiftSettings: strict),
         .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
         // The blocking for AVX-512 in AVX2 instructions, so that it is tested on CPUs that lack AVX-512.
         kernelTarget("KernelsAVX512OnAVX2", define: "UNET_AVX512", march: ["-march=haswell"], path: "Tests/KernelsAVX512OnAVX2"),

@@ -22,6 +22,8 @@ public enum Phase: UInt8, CaseIterable, Sendable {
     case report
     /// Predicting a page, or writing it.
     case prediction
+    /// Computing another rank's gradient, to compare it.
+    case verification
     /// The end of the program.
     case end
 
@@ -29,7 +31,7 @@ public enum Phase: UInt8, CaseIterable, Sendable {
     public var isLong: Bool {
         switch self {
         case .startup, .validation, .checkpoint, .report, .prediction, .end: true
-        case .input, .forward, .agreement, .backward, .reduction, .update: false
+        case .input, .forward, .agreement, .backward, .reduction, .update, .verification: false
         }
     }
 

@@ -15,6 +15,8 @@ package struct TestFault: Sendable, Equatable {
         case differ
         /// The phase never ends, though nothing is wrong with the process.
         case hang
+        /// A bit of a parameter changes (`forward`), or of a gradient at a step that is verified (`backward`).
+        case flip
         /// The loss of the rank's first sample is not a number (`forward`), or an element of its gradient (`backward`).
         case nan
 
@@ -46,7 +48,7 @@ package struct TestFault: Sendable, Equatable {
         case .kill: raise(SIGKILL)
         case .stop: raise(SIGSTOP)
         case .hang: while true { sleep(1) }
-        case .differ, .nan: break
+        case .differ, .flip, .nan: break
         }
     }
 }

@@ -213,6 +213,8 @@ public final class Network {
     public var parameterValues: UnsafeMutableBufferPointer<Float> { parameterMemory.buffer }
     /// One gradient buffer of `arenaCount` floats for each block of the local batch.
     public var gradientValues: UnsafeMutableBufferPointer<Float> { gradients.buffer }
+    /// All activations with their gradients, for tests that damage them.
+    package var activationValues: UnsafeMutableBufferPointer<Float> { activations.buffer }
     /// Bytes of all arenas: parameters, gradients, activations with their gradients, scratch.
     public var memoryBytes: Int {
         let floats = [

@@ -35,6 +35,21 @@ extension Network {
             channels: channels, height: height, width: width, options: configuration.architectureOptions)
     }
 
+    /// The network that trains on the samples at the positions `part` of the batch; with the parameters of `shared`, if there is one.
+    ///
+    /// Throws `NetworkError` when the size does not fit the architecture.
+    static func training(
+        _ configuration: TrainingConfiguration, part: Range<Int>, channels: Int, height: Int, width: Int, device: Device,
+        sharing shared: Network? = nil
+    ) throws -> Network {
+        let blocks = configuration.reductionMethod.blocks(of: part, in: configuration.batchSize)
+        return Network(
+            try graph(configuration, channels: channels, height: height, width: width),
+            purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: device, sharing: shared,
+            convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate,
+            loss: configuration.lossFunction)
+    }
+
     /// Parameters, their average and the optimizer's state as a checkpoint holds them, each made when it is asked for: together they are
     /// as large as all of the network's memory that lasts.
     func parameters(with optimizer: any Optimizer, average: WeightAverage?) -> some Sequence<Checkpoint.Parameter> {

@@ -52,8 +52,8 @@ final class OverlappedBackward {
     }
 
     /// Computes all gradients from the loss gradient. What is enqueued then is reduced by `finish`. A collective; the arguments are those
-    /// of the forward pass.
-    func run(seed: UInt64, firstPosition: Int) throws {
+    /// of the forward pass. Without `sends` nothing is enqueued before `sendAll`.
+    func run(seed: UInt64, firstPosition: Int, sends: Bool = true) throws {
         overlappedSeconds = 0
         let others = network.device.threads.betweenTasks
         network.device.threads.betweenTasks = betweenTasks
@@ -61,6 +61,7 @@ final class OverlappedBackward {
         var end = network.arenaCount
         try network.backward(training: true, seed: seed, firstPosition: firstPosition) { finished in
             if let failure { throw failure }
+            guard sends else { return }
             guard end - finished.lowerBound >= bucketCount || finished.lowerBound == 0 else { return }
             bucketObserver?(finished.lowerBound..<end)
             reducer.enqueue(network.gradientValues.baseAddress!, stride: network.arenaCount, range: finished.lowerBound..<end)
@@ -68,6 +69,14 @@ final class OverlappedBackward {
             isPending = true
             advance()
         }
+    }
+
+    /// Enqueues all gradients at once, of a pass that did not send them.
+    func sendAll() {
+        let all = 0..<network.arenaCount
+        bucketObserver?(all)
+        reducer.enqueue(network.gradientValues.baseAddress!, stride: network.arenaCount, range: all)
+        isPending = true
     }
 
     /// Waits until the sums of all gradients are in the first gradient buffer. A collective.

@@ -64,6 +64,7 @@ extension Trainer {
             configuration.reductionMethod == .reproducible || communicator.count == 1
             ? "" : ", \(configuration.reduction): other bits at another number of ranks"
         let shape = network.inputShape
+        let verified = verification == nil ? "" : ", gradients verified every \(configuration.verifyEvery) steps"
         return plan.table
             + [
                 "\(configuration.architecture): \(network.parameterCount) parameters, samples of \(shape.height)×\(shape.width), \(memory >> 20) MiB a rank",
@@ -74,7 +75,7 @@ extension Trainer {
                     "gradients go through MPI although all ranks are on one host, as they cannot share memory: \($0)"
                 },
                 "\(stream.slices) slices × \(stream.cropsPerSlice) = \(stream.epochLength) samples an epoch, "
-                    + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps"),
+                    + (validation == nil ? "no validation" : "validation every \(configuration.validateEvery) steps") + verified,
                 "step \(progress.step) of \(totalSteps) done, checkpoints every \(configuration.checkpointEvery) steps in \(configuration.output)",
             ].compactMap { $0 }
     }
@@ -99,14 +100,14 @@ extension Trainer {
 }
 
 /// The slices to train on and to validate on, opened by every rank.
-struct TrainingData {
-    let loader: SampleLoader
-    let stream: SampleStream
+package struct TrainingData {
+    package let loader: SampleLoader
+    package let stream: SampleStream
     let validation: SliceDataset?
     let description: Checkpoint.DataDescription
 
     /// A collective.
-    init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+    package init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
         let (training, validation, loader) = try communicator.agree("opening the data") {
             let cacheBytes = configuration.cacheMebibytes << 20
             let whole = try SliceDataset(

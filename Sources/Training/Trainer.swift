@@ -38,6 +38,8 @@ public final class Trainer {
     let partition: BatchPartition
     let trainingStep: TrainingStep
     let batch: SampleBatch
+    /// Where gradients are computed twice now and then.
+    private(set) var verification: GradientVerification?
     let validation: Validation?
     var progress: TrainingProgress
     var metrics: [String: Double] = [:]
@@ -87,6 +89,15 @@ public final class Trainer {
             network.initializeParameters(seed: configuration.seed)
             try loadInitialWeights()
             trainingStep.average?.start(at: network.parameterMemory.pointer)
+        }
+        if configuration.verifyEvery > 0 {
+            if let obstacle = try GradientVerification.obstacle(communicator: communicator) {
+                if communicator.rank == 0 { logger.warning("--verify-every \(configuration.verifyEvery) is left out: \(obstacle)") }
+            } else {
+                verification = GradientVerification(
+                    every: configuration.verifyEvery, start: progress.step, configuration: configuration, trainingStep: trainingStep,
+                    data: data, partition: partition, communicator: communicator)
+            }
         }
         metrics = start.checkpoint?.0.metrics ?? [:]
         try folder?.write(configuration)
@@ -162,6 +173,8 @@ public final class Trainer {
             var clock = StepClock()
             let step = progress.step + 1
             time.stepEnded(Date().timeIntervalSince1970)
+            let replay = try verification?.replay(step: step, position: progress.position)
+            clock.mark(\.checks)
             communicator.watchdog.enter(.input, step: step)
             try communicator.agree("reading the samples of step \(step)") {
                 try batch.load(local.map { stream.sample(at: progress.position + $0) })
@@ -172,7 +185,12 @@ public final class Trainer {
                 step: step, position: progress.position, signal: stopReason, clock: &clock)
             if showsSample(at: step, of: total) { keepSample(step) }
             var fault = try outcome.isFinite ? nil : faultOfLoss(step, outcome)
-            if fault == nil, try !trainingStep.differentiate(position: progress.position, clock: &clock) {
+            let verify = replay.map { replay in
+                { [position = progress.position] (own: UInt64) in
+                    try self.verification!.compare(replay, own: own, step: step, position: position)
+                }
+            }
+            if fault == nil, try !trainingStep.differentiate(position: progress.position, clock: &clock, verify: verify) {
                 fault = try faultOfGradient(step)
             }
             if fault == nil {

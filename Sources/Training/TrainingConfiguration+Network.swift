@@ -19,6 +19,11 @@ extension TrainingConfiguration {
             throw TrainingError(
                 .usage, "--norm batch needs the whole batch at once, and --accumulate \(accumulate) divides it; take --norm group")
         }
+        if normalization == ArchitectureOptions.Normalization.batch.rawValue && verifyEvery > 0 {
+            throw TrainingError(
+                .usage,
+                "--verify-every computes the samples of one rank alone, and with --norm batch they depend on all others; take --norm group")
+        }
         // A graph is quickly built; the architecture knows best what it cannot do.
         let rule = try inputSize
         do {

@@ -139,6 +139,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var stallTimeout = TimeSpan(seconds: 60)
     /// What happens when a loss or gradient is not finite: a `NonFinitePolicy`.
     public var onNonFinite = NonFinitePolicy.stop.rawValue
+    /// Steps from one whose gradients are computed twice, on different ranks, to the next; 0: never.
+    public var verifyEvery = 0
     /// What happens when the network collapses: a `CollapsePolicy`.
     public var onCollapse = CollapsePolicy.stop.rawValue
     /// How convolutions are computed: a `ConvolutionMethod`.

@@ -29,6 +29,10 @@ extension TrainingOption {
             decidesBits: false,
             set: { configuration, node throws(Refusal) in configuration.stallTimeout = try timeSpan(node, in: 2...86_400) },
             get: { YAMLNode("\($0.stallTimeout)") }),
+        integer(
+            "verify-every", \.verifyEvery, 0...Int.max,
+            "Steps from one at which each rank computes the gradient of another rank's samples too, to find processors that make mistakes, to the next; a mistake ends the job with status 76. 0: never."
+        ),
         choice(
             "on-nonfinite", \.onNonFinite, { NonFinitePolicy.allCases.map(\.rawValue) }, decidesBits: false,
             "When a loss or gradient is infinite or not a number: stop with status 77, or skip the step's update, which is counted."),

@@ -14,6 +14,8 @@ package final class TrainingStep {
     let reducer: GradientReducer
     private let backward: OverlappedBackward
     private let check: BufferCheck
+    /// That of all gradients of this rank's samples, before they are added up.
+    private let gradientCheck: BufferCheck
     /// That of the parameters as they were last written; nil until it is first asked for.
     private var checksum: UInt64?
     private let configuration: TrainingConfiguration
@@ -27,7 +29,12 @@ package final class TrainingStep {
     private let statistics: BatchStatistics?
     /// The batch positions of this rank.
     private let local: Range<Int>
+    private let partition: BatchPartition
     private let watchdog: Watchdog
+    /// For tests: called at these moments, to damage what is in memory.
+    package var damage: ((Moment) -> Void)?
+    /// When something can go wrong in the computing of a gradient.
+    package enum Moment: CaseIterable, Sendable { case beforeForward, beforeBackward, afterBackward, afterReplay }
 
     /// Plans the network for samples of one size, with the memory that all its steps need; its parameters are zero.
     package init(
@@ -37,14 +44,10 @@ package final class TrainingStep {
         self.configuration = configuration
         let local = partition.range(of: communicator.rank)
         self.local = local
+        self.partition = partition
         watchdog = communicator.watchdog
         network = try communicator.agree("building the network") {
-            let graph = try Network.graph(configuration, channels: channels, height: height, width: width)
-            let blocks = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
-            return Network(
-                graph, purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: plan.device,
-                convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate,
-                loss: configuration.lossFunction)
+            try Network.training(configuration, part: local, channels: channels, height: height, width: width, device: plan.device)
         }
         statistics = network.dependsOnBatch ? BatchStatistics(communicator: communicator, partition: partition) : nil
         network.statisticsReducer = statistics
@@ -52,6 +55,7 @@ package final class TrainingStep {
         average = configuration.makeAverage(count: network.arenaCount)
         learningRates = configuration.learningRates
         check = BufferCheck(count: network.trainableCount)
+        gradientCheck = BufferCheck(count: network.gradientValues.count)
         reducer = try GradientReducer(
             communicator: communicator, batch: configuration.batchSize, count: network.arenaCount, method: configuration.reductionMethod)
         backward = OverlappedBackward(
@@ -76,9 +80,12 @@ package final class TrainingStep {
         let pixels = network.outputShape.height * network.outputShape.width
         watchdog.enter(.forward, step: step)
         if watchdog.isPlanned(.nan) { network.target(sample: 0)[0] = .nan }
+        if watchdog.isPlanned(.flip) { flipBit(of: network.parameterValues) }
+        damage?(.beforeForward)
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
         try statistics?.check()
         network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+        damage?(.beforeBackward)
         clock.mark(\.forward)
         let parameters = checksum ?? check.checksum(on: network.device, network.parameterMemory.pointer)
         clock.mark(\.checks)
@@ -90,10 +97,18 @@ package final class TrainingStep {
     }
 
     /// The gradient of the batch that was evaluated last, the same on every rank. Returns whether it is finite.
-    package func differentiate(position: Int, clock: inout StepClock) throws -> Bool {
+    ///
+    /// With `verify` nothing is sent before backward has ended and it has been given the checksum of this rank's own gradients.
+    package func differentiate(position: Int, clock: inout StepClock, verify: ((UInt64) throws -> Void)? = nil) throws -> Bool {
         watchdog.enter(.backward)
-        try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound)
+        try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound, sends: verify == nil)
         try statistics?.check()
+        if let verify {
+            if watchdog.isPlanned(.flip) { flipBit(of: network.gradientValues) }
+            damage?(.afterBackward)
+            try verify(gradientCheck.checksum(on: network.device, network.gradientValues.baseAddress!))
+            backward.sendAll()
+        }
         clock.mark(\.backward)
         clock.overlapped = backward.overlappedSeconds
         watchdog.enter(.reduction)
@@ -117,6 +132,32 @@ package final class TrainingStep {
             gradientScale: Float(scale))
         average?.update(on: network.device, parameters: network.parameterMemory.pointer, step: step)
         clock.mark(\.update)
+    }
+
+    /// A network for the samples of `rank`, with the parameters of this one: this one itself if that rank's part of the batch is divided like
+    /// this rank's own.
+    func network(forSamplesOf rank: Int) throws -> Network {
+        let part = partition.range(of: rank), blocks = configuration.reductionMethod.blocks(of: part, in: configuration.batchSize)
+        let own = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
+        if blocks.map(\.count) == own.map(\.count) { return network }
+        return try Network.training(
+            configuration, part: part, channels: network.inputShape.channels, height: network.inputShape.height,
+            width: network.inputShape.width, device: network.device, sharing: network)
+    }
+
+    /// The checksum of the gradients of the samples that `network` holds, the first of which is at `position` of the stream.
+    func gradientChecksum(_ network: Network, position: Int) -> UInt64 {
+        let pixels = network.outputShape.height * network.outputShape.width
+        network.forward(training: true, seed: configuration.seed, firstPosition: position)
+        network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+        network.backward(training: true, seed: configuration.seed, firstPosition: position)
+        damage?(.afterReplay)
+        return BufferCheck(count: network.gradientValues.count).checksum(on: network.device, network.gradientValues.baseAddress!)
+    }
+
+    /// A planned fault: what a particle does to memory.
+    private func flipBit(of values: UnsafeMutableBufferPointer<Float>) {
+        values[0] = Float(bitPattern: values[0].bitPattern ^ 1 << 20)
     }
 
     /// Makes sure of what is about to be saved: the parameters as they are in memory are the same on all ranks, and numbers. A collective.

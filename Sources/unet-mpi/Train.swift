@@ -106,6 +106,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("tensorboard")) var tensorboard: String?
     @Option(help: .training("time-limit")) var timeLimit: String?
     @Option(help: .training("stall-timeout")) var stallTimeout: String?
+    @Option(help: .training("verify-every")) var verifyEvery: String?
     @Option(help: .training("on-nonfinite")) var onNonfinite: String?
     @Option(help: .training("on-collapse")) var onCollapse: String?
     @Option(help: .training("convolution")) var convolution: String?

@@ -31,6 +31,12 @@ struct RankTests {
         #expect(run.status == 0, "\(run)")
     }
 
+    @Test("Bits that flip are found and blamed on their rank", arguments: [3, 4])
+    func findsFlippedBits(ranks: Int) throws {
+        let run = try ProgramRun.run("mpi-checks", ["verification"], ranks: ranks)
+        #expect(run.status == 0, "\(run)")
+    }
+
     @Test("More bytes than a 32-bit count holds")
     func sendsLargeMessage() throws {
         let run = try ProgramRun.run("mpi-checks", ["large-message"], ranks: 2)

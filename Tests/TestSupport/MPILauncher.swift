@@ -28,7 +28,9 @@ public enum MPILauncher {
 
     /// Whether a launcher that was sent SIGUSR1 may return `status` when its ranks have ended with `expected`: MPICH's mostly returns 0 when
     /// it has passed a signal on.
-    public static func mayReturn(_ status: Int32, forRanksThatEndWith expected: Int32) -> Bool { status == expected || isMPICH && status == 0 }
+    public static func mayReturn(_ status: Int32, forRanksThatEndWith expected: Int32) -> Bool {
+        status == expected || isMPICH && status == 0
+    }
 
     private static func isInstalled(_ tool: String) -> Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {

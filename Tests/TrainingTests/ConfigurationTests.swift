@@ -138,7 +138,8 @@ import Training
             ("accumulate", "2"), ("report", "false"), ("tensorboard", "false"),
             ("images", "x"), ("labels", "x"), ("output", "x"), ("epochs", "9"), ("steps", "9"), ("checkpoint-every", "9"),
             ("validate-every", "9"), ("segmentation-scores-every", "9"), ("keep", "9"), ("best-metric", "dice"),
-            ("threads", "2"), ("bucket-mib", "7"), ("resume", "never"), ("accept-changes", "true"), ("memory", "low"),
+            ("threads", "2"), ("bucket-mib", "7"), ("verify-every", "9"), ("resume", "never"), ("accept-changes", "true"),
+            ("memory", "low"),
             ("time-limit", "8h"), ("stall-timeout", "5m"), ("on-nonfinite", "skip"), ("on-collapse", "warn"),
             ("cache-mib", "512"),
         ]

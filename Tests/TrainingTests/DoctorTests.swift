@@ -31,7 +31,9 @@ import Training
         #expect(found["locks"]?[0].severity == .ok && found["HDF5"]?[0].severity == .ok)
         #expect(found["output"]?[0].text.contains("MB/s") == true)
         if ranks > 0 {
-            #expect(found["launcher"]?[0].text == "\(MPILauncher.isMPICH ? "PMI" : "Open MPI"), \(ranks) rank\(ranks == 1 ? "" : "s") that know of each other")
+            #expect(
+                found["launcher"]?[0].text
+                    == "\(MPILauncher.isMPICH ? "PMI" : "Open MPI"), \(ranks) rank\(ranks == 1 ? "" : "s") that know of each other")
             #expect(found["hosts"]?[0].text == "1: \(ProcessInfo.processInfo.hostName) (\(ranks))")
             #expect(found["program"]?[0].text.hasPrefix("\(programVersion), build ") == true)
         }

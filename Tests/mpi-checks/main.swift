@@ -21,6 +21,7 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "reduction-many": { try checkManyBlocks($0.communicator) },
     "shared-memory": { try checkSharedMemory($0.communicator) },
     "samples": { try checkSamples($0.communicator) },
+    "verification": { try checkVerification($0.communicator) },
 ]
 
 World.run { world in
