@@ -20,7 +20,9 @@ struct BenchScaling: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("Seconds of an empty message between two hosts, in millionths, instead of what is measured.", valueName: "X"))
+        help: ArgumentHelp(
+            "Latency of an empty message between two hosts, in microseconds. (default: what is measured; 50 where there is one rank)",
+            valueName: "X"))
     var latencyUs: Double?
     @Option(help: ArgumentHelp("Also predict for links of this bandwidth in each direction, in Gbit/s.", valueName: "X"))
     var bandwidthGbits: Double?

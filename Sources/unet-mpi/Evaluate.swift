@@ -9,7 +9,8 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Scores a prediction against labels.",
         discussion: """
-            unet-mpi evaluate --prediction prediction.tif --labels test-labels.tif --csv scores.csv --plot scores.png
+            unet-mpi evaluate --prediction prediction.tif --labels test-labels.tif \\
+                --csv scores.csv --plot scores.png
 
             Pixel accuracy, Dice, IoU and the Hausdorff distance (of the foreground, in pixels) are taken at probability 0.5. The others are \
             those of the ISBI 2012 challenge, each at the best of the thresholds 0, 0.1 … 1, which is given too. Pixel error: 1 minus the \

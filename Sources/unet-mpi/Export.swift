@@ -8,13 +8,14 @@ struct Export: ParsableCommand {
         abstract: "Writes a trained network for other programs.",
         discussion: """
             unet-mpi export --run runs/isbi --output unet.onnx
-            unet-mpi export --checkpoint runs/isbi/checkpoints/best.h5 --output unet.safetensors
+            unet-mpi export --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --output unet.safetensors
             unet-mpi export --run runs/isbi --output isbi.zip
 
             safetensors: the weights under PyTorch's names and in its order; Sources/Interchange/PyTorch/unet.py builds the network from the \
             file. onnx: the whole network, image in, probabilities out, for images of any size that fits. keras: for networks of \
             the architecture unet-keras; NAME.weights.h5 is Keras 3's file of weights, any other .h5 or .hdf5 is a model that Keras 2 and 3 \
-            load. bioimageio: a package of the BioImage Model Zoo with the weights for ONNX and PyTorch, and with an \
+            load. bioimageio: a package of the BioImage Model Zoo with the weights for ONNX and PyTorch, for unet-keras also for Keras, and with an \
             image and what the network makes of it, which the zoo's programs test them by. Networks that were trained with --weight-averaging are written as they predict, with the average.
             """)
 

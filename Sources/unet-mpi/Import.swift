@@ -9,8 +9,10 @@ struct Import: ParsableCommand {
         abstract: "Makes a checkpoint of another program's weights.",
         discussion: """
             unet-mpi import --input unet_membrane.hdf5 --output membrane.h5
-            unet-mpi import --input unet.safetensors --architecture unet --norm batch --output unet.h5
-            unet-mpi predict --checkpoint membrane.h5 --images test-volume.tif --output prediction.tif
+            unet-mpi import --input unet.safetensors --architecture unet --norm batch \\
+                --output unet.h5
+            unet-mpi predict --checkpoint membrane.h5 --images test-volume.tif \\
+                --output prediction.tif
 
             The format is found from the content: HDF5 of the Keras program (weights or model, of Keras 2 and 3, and .weights.h5), safetensors \
             with PyTorch's names, ONNX. What export has written says itself which network it is; of others the shapes tell the channels, and \

@@ -7,7 +7,8 @@ struct Initialize: ParsableCommand {
         commandName: "init",
         abstract: "Writes a configuration to begin with: every option of train with its explanation.",
         discussion: """
-            unet-mpi init --images train-volume.tif --labels train-labels.tif --output train.yaml
+            unet-mpi init --images train-volume.tif --labels train-labels.tif \\
+                --output train.yaml
             unet-mpi train --config train.yaml --steps 2000
 
             The file holds what train does by default, each option with its explanation, what is allowed, and its default in a comment. Change \

@@ -7,8 +7,10 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes a network's probabilities, or masks, for every page of a volume.",
         discussion: """
-            mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
-            unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --type objects --output cells.ome.tif
+            mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --images test-volume.tif --output prediction.tif
+            unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --images test-volume.tif --type objects --output cells.ome.tif
 
             The output has the width, height and pages of the input: float32 probabilities of the foreground, or with --threshold a mask of \
             0 and 255, or with --type objects the number of the object that a pixel belongs to; of a network trained with --classes a channel of probabilities for each class, or with --type labels the label value \

@@ -6,7 +6,8 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains a network.",
         discussion: """
-            mpirun -np 8 unet-mpi train --images train-volume.tif --labels train-labels.tif --validation 4 --output runs/isbi
+            mpirun -np 8 unet-mpi train --images train-volume.tif \\
+                --labels train-labels.tif --validation 4 --output runs/isbi
             mpirun -np 8 unet-mpi train --config train.yaml --steps 2000 --dry-run
 
             The same configuration, seed and batch size give the same network, bit for bit, on any number of ranks and threads. Killed, or \
