@@ -10,6 +10,14 @@ import Testing
             var commandName: String
             var discussion: String?
             var subcommands: [Command]?
+            var arguments: [Argument]?
+
+            /// Whether there is --quiet.
+            var hasQuiet: Bool { arguments?.contains { $0.valueName == "quiet" } ?? false }
+        }
+        struct Argument: Decodable {
+            var valueName: String?
+            var abstract: String?
         }
         var command: Command
     }
