@@ -13,7 +13,7 @@ struct BenchScaling: ParsableCommand {
 
             Measures how long a rank computes, and when backward finishes which gradients. Under mpirun it also measures the sum of gradients \
             between the ranks, fits latency and bandwidth to it, and compares a step of this very job with what the model says of it. Started \
-            alone it has no network: it takes the latency that you give, or assumes 50 µs. The batch of each rank stays the same \
+            alone it has no network: it takes the latency that you give, or assumes 50 microseconds. The batch of each rank stays the same \
             whatever their number (--batch-size is that of this job, over all ranks).
 
             docs/scaling.md explains the model and what it leaves out.

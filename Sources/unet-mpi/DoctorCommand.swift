@@ -19,7 +19,7 @@ struct DoctorCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Folder for results: is it writable, fast, shared, does locking work there. (default: none, these are not checked)",
-            valueName: "FOLDER"))
+            valueName: "FOLDER"), completion: .directory)
     var output: String?
     @Flag(help: "One JSON object instead of text.") var json = false
 

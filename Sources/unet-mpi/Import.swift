@@ -20,8 +20,8 @@ struct Import: ParsableCommand {
             these files without an import.
             """)
 
-    @Option(help: ArgumentHelp("File of weights.", valueName: "PATH")) var input: String
-    @Option(help: ArgumentHelp("Checkpoint to write.", valueName: "PATH.h5")) var output: String
+    @Option(help: ArgumentHelp("File of weights.", valueName: "PATH"), completion: .file()) var input: String
+    @Option(help: ArgumentHelp("Checkpoint to write.", valueName: "PATH.h5"), completion: .file()) var output: String
     @Option(
         help: ArgumentHelp(
             "Network that the weights are of. (default: what the file says; unet-keras for files of Keras)",
@@ -39,7 +39,7 @@ struct Import: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Classes in the order of the network's outputs, as in background=0,cell=1,wall=2. (default: what the file says; else one foreground)",
-            valueName: "NAME=VALUE,…"))
+            valueName: "NAME=VALUE,..."))
     var classes: String?
     @Option(
         help: ArgumentHelp(

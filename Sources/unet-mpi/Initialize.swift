@@ -15,10 +15,12 @@ struct Initialize: ParsableCommand {
             what is to be different and delete the rest, or leave it. An existing file is not overwritten.
             """)
 
-    @Option(help: ArgumentHelp("File to write.", valueName: "FILE.yaml")) var output = "train.yaml"
-    @Option(help: ArgumentHelp("Volume of images to put into the file; may be given several times.", valueName: "PATH"))
+    @Option(help: ArgumentHelp("File to write.", valueName: "FILE.yaml"), completion: .file()) var output = "train.yaml"
+    @Option(
+        help: ArgumentHelp("Volume of images to put into the file; may be given several times.", valueName: "PATH"), completion: .file())
     var images: [String] = []
-    @Option(help: ArgumentHelp("Labels of --images, as many as of these.", valueName: "PATH")) var labels: [String] = []
+    @Option(help: ArgumentHelp("Labels of --images, as many as of these.", valueName: "PATH"), completion: .file()) var labels: [String] =
+        []
     @OptionGroup var messages: MessageOptions
 
     func validate() throws {

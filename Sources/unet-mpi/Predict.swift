@@ -19,13 +19,16 @@ struct Predict: ParsableCommand {
             large pages are cut into tiles, which are shared among the ranks. Neither ranks nor threads change a bit of the result.
             """)
 
-    @Option(help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"))
+    @Option(
+        help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"),
+        completion: .file())
     var checkpoint: [String]
     @Option(
         help: ArgumentHelp(
-            "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"))
+            "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"),
+        completion: .file())
     var images: [String]
-    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH"), completion: .file()) var output: String
     @Option(
         help: ArgumentHelp(
             """
@@ -36,7 +39,7 @@ struct Predict: ParsableCommand {
     var tile = TileSize.automatic
     @Option(
         help: ArgumentHelp(
-            "Pixels that neighbouring tiles share at least. 16 × 2^depth makes the result that of whole pages. (default: 8 × 2^depth)",
+            "Pixels that neighbouring tiles share at least. 16 x 2^depth makes the result that of whole pages. (default: 8 x 2^depth)",
             valueName: "N"))
     var overlap: Int?
     @Option(
