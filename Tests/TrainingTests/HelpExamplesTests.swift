@@ -40,6 +40,7 @@ import Testing
         try run(["predict", "--checkpoint", "runs/isbi/checkpoints/best.h5", "--images", "test-volume.tif", "--output", "prediction.tif"])
         try run(["split", "train-volume.tif", "--output", "slices"])
         try run(["split", "train-labels.tif", "--output", "masks"])
+        try FileManager.default.createDirectory(atPath: folder / "scratch", withIntermediateDirectories: true)
         for (name, copy) in [("train-volume.tif", "a.tif"), ("train-labels.tif", "b.tif")] {
             try FileManager.default.copyItem(atPath: folder / name, toPath: folder / copy)
         }

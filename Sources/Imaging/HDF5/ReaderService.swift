@@ -22,7 +22,10 @@ package struct ReaderService {
     ///   - requestCount: how many integers a request has.
     ///   - answer: gives the numbers for a request.
     package init(describedBy description: some Encodable, requestCount: Int, answer: @escaping ([Int]) throws -> [Float]) throws {
-        self.description = Array(try JSONEncoder().encode(description))
+        let encoder = JSONEncoder()
+        // The same bytes from every process that reads the file.
+        encoder.outputFormatting = .sortedKeys
+        self.description = Array(try encoder.encode(description))
         (self.requestCount, self.answer) = (requestCount, answer)
     }
 
