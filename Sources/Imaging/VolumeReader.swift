@@ -39,12 +39,15 @@ public final class VolumeReader: Sendable {
         } else if start.starts(with: PNG.magic) {
             source = try PNGPageSource(file)
         } else if try HDF5PageSource.isHDF5(file) {
-            source = try HDF5PageSource(path: path, file: name, dataset: dataset)
+            source =
+                if let program = ReaderProcess.program {
+                    try RemotePageSource(program: program, path: path, file: name, dataset: dataset)
+                } else { try HDF5PageSource(path: path, file: name, dataset: dataset) }
         } else {
             let text = start.allSatisfy { (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }
             throw ImagingError(.invalid, path, "is not a TIFF, HDF5, NPY or PNG file\(text ? ", but text" : ""), whatever its name says")
         }
-        if let dataset, !(source is HDF5PageSource) {
+        if let dataset, !(source is HDF5PageSource || source is RemotePageSource) {
             throw ImagingError(.invalid, path, "only an HDF5 file has datasets; leave out :\(dataset)")
         }
         (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])

@@ -28,7 +28,7 @@ public struct VolumeShape: Equatable, Codable, Sendable, CustomStringConvertible
 }
 
 /// What a stack's file says of the size of its pixels, to be carried from input to output.
-public struct VolumeMetadata: Equatable, Sendable {
+public struct VolumeMetadata: Equatable, Codable, Sendable {
     /// The distance between the centres of neighbouring pixels of a row, in `unit`s; nil if not known, like all here.
     public var pixelWidth: Double?
     /// The distance between rows, in `unit`s.

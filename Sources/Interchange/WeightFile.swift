@@ -52,7 +52,10 @@ package struct WeightFile: Sendable {
     package init(path: String) throws {
         let file = try InputFile(path), start = try file.bytes(at: 0, count: min(file.size, 16))
         if start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) {
-            self = try KerasReader(path: path).weightFile()
+            self =
+                if let program = ReaderProcess.program {
+                    try KerasReader.weightFile(path: path, program: program)
+                } else { try KerasReader(path: path).weightFile() }
         } else if start.count > 8, start[8] == UInt8(ascii: "{") {
             self = try Safetensors.open(file)
         } else if start.starts(with: Array("PK".utf8)) {

@@ -4,7 +4,7 @@ import Yams
 extension TrainingOption {
     /// The list of classes: `none`, `background=0,cell=1` or a sequence of mappings with value, name and color.
     static let classes = TrainingOption(
-        name: "classes", placeholder: "none|NAME=VALUE,…",
+        name: "classes", placeholder: "none|NAME=VALUE,...",
         explanation:
             "Classes that the labels tell apart, as in background=0,cell=1,border=2 or 0,1,2; the network gets an output and a probability for each. ignore=VALUE names the label of pixels that do not count. none: two label values, the higher is the foreground.",
         decidesBits: true,

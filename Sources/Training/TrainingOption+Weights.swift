@@ -26,7 +26,7 @@ extension TrainingOption {
 
     /// Names of layers.
     static let skippedWeights = TrainingOption(
-        name: "skip-weights", placeholder: "LAYER,…",
+        name: "skip-weights", placeholder: "LAYER,...",
         explanation: "Layers that start anew though --initial-weights has them: those whose shape differs, or that are to be learnt again.",
         decidesBits: true,
         set: { configuration, node throws(Refusal) in

@@ -6,7 +6,8 @@ struct Augment: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes augmented image/label pairs, to look at or to train others with.",
         discussion: """
-            unet-mpi augment --images train-volume.tif --labels train-labels.tif --augment strong --output augmented
+            unet-mpi augment --images train-volume.tif --labels train-labels.tif \\
+                --augment strong --output augmented
 
             writes images.tif, labels.tif and contact-sheet.png into the folder. Pair k is the k-th sample of a training with the same seed, \
             crop and augmentation; --config reads the file of a training, where a mapping under augment sets each range and probability \
@@ -14,17 +15,18 @@ struct Augment: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("Options from a YAML file of train; those on the command line win.", valueName: "FILE.yaml"))
+        help: ArgumentHelp("Options from a YAML file of train; those on the command line win.", valueName: "FILE.yaml"), completion: .file()
+    )
     var config: String?
-    @Option(help: .training("images")) var images: [String] = []
-    @Option(help: .training("labels")) var labels: [String] = []
-    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
-    @Option(help: ArgumentHelp("Pairs to write; without it one for each slice.", valueName: "N")) var count: Int?
-    @Option(help: .training("classes")) var classes: String?
-    @Option(help: .training("augment")) var augment: String?
+    @Option(help: .training("images"), completion: .training("images")) var images: [String] = []
+    @Option(help: .training("labels"), completion: .training("labels")) var labels: [String] = []
+    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER"), completion: .directory) var output: String
+    @Option(help: ArgumentHelp("Pairs to write. (default: one for each slice)", valueName: "N")) var count: Int?
+    @Option(help: .training("classes"), completion: .training("classes")) var classes: String?
+    @Option(help: .training("augment"), completion: .training("augment")) var augment: String?
     @Option(help: ArgumentHelp("Part of a slice that a pair shows: full, a side, or height x width.", valueName: "full|N|HxW"))
     var crop = "full"
-    @Option(help: .training("seed")) var seed: String?
+    @Option(help: .training("seed"), completion: .training("seed")) var seed: String?
     @OptionGroup var messages: MessageOptions
 
     func validate() throws {

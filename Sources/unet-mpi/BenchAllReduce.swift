@@ -9,7 +9,8 @@ struct BenchAllReduce: ParsableCommand {
         abstract: "Times the three sums of gradients over the ranks, beside MPI_Allreduce.",
         discussion: """
             mpirun -np 4 unet-mpi bench allreduce
-            mpirun --hostfile hosts -np 4 --map-by ppr:1:node unet-mpi bench allreduce --sizes 64KiB,16MiB --json
+            mpirun --hostfile hosts -np 4 --map-by ppr:1:node unet-mpi bench allreduce \\
+                --sizes 64KiB,16MiB --json
 
             The three ways of train --reduction, and MPI_Allreduce beside them, work on the same buffers in turns, after their results were \
             checked: the reproducible sum to the bit, which is the same at any number of ranks; fast, MPI's own nonblocking sum, to its \
@@ -19,7 +20,7 @@ struct BenchAllReduce: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Sizes of the buffers, separated by commas: bytes, or with KiB, MiB, GiB (default: 1KiB to 128MiB in steps of 8).",
+            "Sizes of the buffers, separated by commas: bytes, or with KiB, MiB, GiB. (default: 1KiB to 128MiB in steps of 8)",
             valueName: "LIST"))
     var sizes: String?
     @OptionGroup var measurement: MeasurementArguments

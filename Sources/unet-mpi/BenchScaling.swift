@@ -13,14 +13,16 @@ struct BenchScaling: ParsableCommand {
 
             Measures how long a rank computes, and when backward finishes which gradients. Under mpirun it also measures the sum of gradients \
             between the ranks, fits latency and bandwidth to it, and compares a step of this very job with what the model says of it. Started \
-            alone it has no network: it takes the latency that you give, or assumes 50 µs. The batch of each rank stays the same \
+            alone it has no network: it takes the latency that you give, or assumes 50 microseconds. The batch of each rank stays the same \
             whatever their number (--batch-size is that of this job, over all ranks).
 
             docs/scaling.md explains the model and what it leaves out.
             """)
 
     @Option(
-        help: ArgumentHelp("Seconds of an empty message between two hosts, in millionths, instead of what is measured.", valueName: "X"))
+        help: ArgumentHelp(
+            "Latency of an empty message between two hosts, in microseconds. (default: what is measured; 50 where there is one rank)",
+            valueName: "X"))
     var latencyUs: Double?
     @Option(help: ArgumentHelp("Also predict for links of this bandwidth in each direction, in Gbit/s.", valueName: "X"))
     var bandwidthGbits: Double?

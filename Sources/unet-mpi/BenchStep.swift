@@ -7,7 +7,8 @@ struct BenchStep: ParsableCommand {
         commandName: "step",
         abstract: "Times whole training steps.",
         discussion: """
-            unet-mpi bench step --architecture unet-keras --base-channels 64 --crop 256 --batch-size 1 --threads 1
+            unet-mpi bench step --architecture unet-keras --base-channels 64 --crop 256 \\
+                --batch-size 1 --threads 1
             mpirun -np 4 unet-mpi bench step --profile --json
 
             A step is what train does between reading a batch and logging: forward, loss, the checks, backward, the sum over the ranks, \

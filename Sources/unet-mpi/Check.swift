@@ -21,11 +21,13 @@ struct Check: ParsableCommand {
             Every slice is read once. Exit status: 0 when training would work, warnings or not; 65 when it would fail; 66 when there is nothing.
             """)
 
-    @Argument(help: ArgumentHelp("Folders or volumes that hold images and labels.", valueName: "data"))
+    @Argument(help: ArgumentHelp("Folders or volumes that hold images and labels.", valueName: "data"), completion: .file())
     var data: [String] = []
-    @Option(help: ArgumentHelp("Volume of images, as in train; may be given several times.", valueName: "PATH")) var images: [String] = []
-    @Option(help: ArgumentHelp("Labels of --images, as many as of these.", valueName: "PATH")) var labels: [String] = []
-    @Option(help: .training("classes")) var classes: String?
+    @Option(help: ArgumentHelp("Volume of images, as in train; may be given several times.", valueName: "PATH"), completion: .file())
+    var images: [String] = []
+    @Option(help: ArgumentHelp("Labels of --images, as many as of these.", valueName: "PATH"), completion: .file()) var labels: [String] =
+        []
+    @Option(help: .training("classes"), completion: .training("classes")) var classes: String?
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func validate() throws {

@@ -16,7 +16,10 @@ struct DoctorCommand: ParsableCommand {
             below. Exit status: 0, with warnings too; 1 with an error.
             """)
 
-    @Option(help: ArgumentHelp("Folder for results: is it writable, fast, shared, does locking work there.", valueName: "FOLDER"))
+    @Option(
+        help: ArgumentHelp(
+            "Folder for results: is it writable, fast, shared, does locking work there. (default: none, these are not checked)",
+            valueName: "FOLDER"), completion: .directory)
     var output: String?
     @Flag(help: "One JSON object instead of text.") var json = false
 

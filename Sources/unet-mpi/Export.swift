@@ -8,27 +8,31 @@ struct Export: ParsableCommand {
         abstract: "Writes a trained network for other programs.",
         discussion: """
             unet-mpi export --run runs/isbi --output unet.onnx
-            unet-mpi export --checkpoint runs/isbi/checkpoints/best.h5 --output unet.safetensors
+            unet-mpi export --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --output unet.safetensors
             unet-mpi export --run runs/isbi --output isbi.zip
 
             safetensors: the weights under PyTorch's names and in its order; Sources/Interchange/PyTorch/unet.py builds the network from the \
             file. onnx: the whole network, image in, probabilities out, for images of any size that fits. keras: for networks of \
             the architecture unet-keras; NAME.weights.h5 is Keras 3's file of weights, any other .h5 or .hdf5 is a model that Keras 2 and 3 \
-            load. bioimageio: a package of the BioImage Model Zoo with the weights for ONNX and PyTorch, and with an \
+            load. bioimageio: a package of the BioImage Model Zoo with the weights for ONNX and PyTorch, for unet-keras also for Keras, and with an \
             image and what the network makes of it, which the zoo's programs test them by. Networks that were trained with --weight-averaging are written as they predict, with the average.
             """)
 
-    @Option(help: ArgumentHelp("Checkpoint of a training.", valueName: "PATH")) var checkpoint: String?
+    @Option(help: ArgumentHelp("Checkpoint of a training.", valueName: "PATH"), completion: .file()) var checkpoint: String?
     @Option(
         name: .customLong("run"),
-        help: ArgumentHelp("Run folder: its best checkpoint, or the newest if nothing was validated.", valueName: "PATH"))
+        help: ArgumentHelp("Run folder: its best checkpoint, or the newest if nothing was validated.", valueName: "PATH"),
+        completion: .file())
     var runFolder: String?
     @Option(
         help: ArgumentHelp(
             "What to write. (default: what the extension of --output says)",
             valueName: NetworkExport.Format.allCases.map(\.rawValue).joined(separator: "|")))
     var format: NetworkExport.Format?
-    @Option(help: ArgumentHelp("File to write: .safetensors, .onnx, .h5 or .hdf5 (Keras), .zip (bioimageio).", valueName: "PATH"))
+    @Option(
+        help: ArgumentHelp("File to write: .safetensors, .onnx, .h5 or .hdf5 (Keras), .zip (bioimageio).", valueName: "PATH"),
+        completion: .file())
     var output: String
     @OptionGroup(title: "Options of bioimageio") var package: PackageArguments
     @OptionGroup var messages: MessageOptions
@@ -56,7 +60,7 @@ struct PackageArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Volume whose first page the test of the package is made of. (default: the first validation slice of the run, or its first slice)",
-            valueName: "PATH"))
+            valueName: "PATH"), completion: .file())
     var sample: String?
 
     var options: PackageOptions {

@@ -9,8 +9,10 @@ struct Import: ParsableCommand {
         abstract: "Makes a checkpoint of another program's weights.",
         discussion: """
             unet-mpi import --input unet_membrane.hdf5 --output membrane.h5
-            unet-mpi import --input unet.safetensors --architecture unet --norm batch --output unet.h5
-            unet-mpi predict --checkpoint membrane.h5 --images test-volume.tif --output prediction.tif
+            unet-mpi import --input unet.safetensors --architecture unet --norm batch \\
+                --output unet.h5
+            unet-mpi predict --checkpoint membrane.h5 --images test-volume.tif \\
+                --output prediction.tif
 
             The format is found from the content: HDF5 of the Keras program (weights or model, of Keras 2 and 3, and .weights.h5), safetensors \
             with PyTorch's names, ONNX. What export has written says itself which network it is; of others the shapes tell the channels, and \
@@ -18,8 +20,8 @@ struct Import: ParsableCommand {
             these files without an import.
             """)
 
-    @Option(help: ArgumentHelp("File of weights.", valueName: "PATH")) var input: String
-    @Option(help: ArgumentHelp("Checkpoint to write.", valueName: "PATH.h5")) var output: String
+    @Option(help: ArgumentHelp("File of weights.", valueName: "PATH"), completion: .file()) var input: String
+    @Option(help: ArgumentHelp("Checkpoint to write.", valueName: "PATH.h5"), completion: .file()) var output: String
     @Option(
         help: ArgumentHelp(
             "Network that the weights are of. (default: what the file says; unet-keras for files of Keras)",
@@ -37,7 +39,7 @@ struct Import: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Classes in the order of the network's outputs, as in background=0,cell=1,wall=2. (default: what the file says; else one foreground)",
-            valueName: "NAME=VALUE,…"))
+            valueName: "NAME=VALUE,..."))
     var classes: String?
     @Option(
         help: ArgumentHelp(

@@ -17,7 +17,7 @@ struct Info: ParsableCommand {
             Two checkpoints hold the same network if and only if their parameters_sha256 are equal.
             """)
 
-    @Argument(help: "Volume or checkpoint.") var path: String?
+    @Argument(help: "Volume or checkpoint.", completion: .file()) var path: String?
     @Flag(help: "One JSON object instead of text.") var json = false
     @Option(help: ArgumentHelp("Print the layers of this network instead.", valueName: Architecture.all.map(\.name).joined(separator: "|")))
     var architecture: String?

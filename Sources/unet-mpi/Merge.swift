@@ -12,8 +12,8 @@ struct Merge: ParsableCommand {
             are those of the slices.
             """)
 
-    @Argument(help: "Folder of slices.") var folder: String
-    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Argument(help: "Folder of slices.", completion: .directory) var folder: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH"), completion: .file()) var output: String
     @Flag(help: "Describe a TIFF by OME-XML, as one called .ome.tif always is, instead of ImageJ's text.") var ome = false
     @OptionGroup var messages: MessageOptions
 

@@ -7,8 +7,10 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes a network's probabilities, or masks, for every page of a volume.",
         discussion: """
-            mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
-            unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 --images test-volume.tif --type objects --output cells.ome.tif
+            mpirun -np 4 unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --images test-volume.tif --output prediction.tif
+            unet-mpi predict --checkpoint runs/isbi/checkpoints/best.h5 \\
+                --images test-volume.tif --type objects --output cells.ome.tif
 
             The output has the width, height and pages of the input: float32 probabilities of the foreground, or with --threshold a mask of \
             0 and 255, or with --type objects the number of the object that a pixel belongs to; of a network trained with --classes a channel of probabilities for each class, or with --type labels the label value \
@@ -17,13 +19,16 @@ struct Predict: ParsableCommand {
             large pages are cut into tiles, which are shared among the ranks. Neither ranks nor threads change a bit of the result.
             """)
 
-    @Option(help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"))
+    @Option(
+        help: ArgumentHelp("Checkpoint of a training; given several times, the mean of all of them is written.", valueName: "PATH"),
+        completion: .file())
     var checkpoint: [String]
     @Option(
         help: ArgumentHelp(
-            "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"))
+            "Volume of images, or folder of slices; given several times, their pages follow each other in the output.", valueName: "PATH"),
+        completion: .file())
     var images: [String]
-    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH")) var output: String
+    @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH"), completion: .file()) var output: String
     @Option(
         help: ArgumentHelp(
             """
@@ -34,7 +39,7 @@ struct Predict: ParsableCommand {
     var tile = TileSize.automatic
     @Option(
         help: ArgumentHelp(
-            "Pixels that neighbouring tiles share at least. 16 × 2^depth makes the result that of whole pages. (default: 8 × 2^depth)",
+            "Pixels that neighbouring tiles share at least. 16 x 2^depth makes the result that of whole pages. (default: 8 x 2^depth)",
             valueName: "N"))
     var overlap: Int?
     @Option(

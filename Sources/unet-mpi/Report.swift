@@ -15,11 +15,13 @@ struct Report: ParsableCommand {
             The page's path is printed.
             """)
 
-    @Argument(help: ArgumentHelp("Run folder: what train --output named.", valueName: "RUN")) var folder: String
-    @Option(help: ArgumentHelp("The page. (default: report.html in the run folder)", valueName: "FILE.html")) var output: String?
+    @Argument(help: ArgumentHelp("Run folder: what train --output named.", valueName: "RUN"), completion: .directory) var folder: String
+    @Option(help: ArgumentHelp("The page. (default: report.html in the run folder)", valueName: "FILE.html"), completion: .file())
+    var output: String?
     @Option(
         help: ArgumentHelp(
-            "Also write the picture with the curves and the latest prediction, as progress.png has it.", valueName: "FILE.png"))
+            "Also write the picture with the curves and the latest prediction, as progress.png has it.", valueName: "FILE.png"),
+        completion: .file())
     var picture: String?
 
     func run() throws {

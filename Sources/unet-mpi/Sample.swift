@@ -14,7 +14,7 @@ struct Sample: ParsableCommand {
             --classes membrane=0,cell=1,mitochondrion=2.
             """)
 
-    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
+    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER"), completion: .directory) var output: String
     @Option(help: ArgumentHelp("Pages of the training volume.", valueName: "N")) var trainingPages = 20
     @Option(help: ArgumentHelp("Pages of the test volume.", valueName: "N")) var testPages = 10
     @Option(help: ArgumentHelp("Rows of a page, in pixels.", valueName: "N")) var height = 256

@@ -11,8 +11,8 @@ struct Split: ParsableCommand {
             writes slices/0.tif, slices/1.tif and so on, with the volume's type and pixel size.
             """)
 
-    @Argument(help: "Volume: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET.") var volume: String
-    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER")) var output: String
+    @Argument(help: "Volume: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET.", completion: .file()) var volume: String
+    @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER"), completion: .directory) var output: String
     @OptionGroup var messages: MessageOptions
 
     func run() throws {

@@ -16,7 +16,7 @@ struct Stop: ParsableCommand {
             does not wait for that. Deleting the file takes the wish back.
             """)
 
-    @Argument(help: ArgumentHelp("Run folder: --output of the training.", valueName: "RUN")) var folder: String
+    @Argument(help: ArgumentHelp("Run folder: --output of the training.", valueName: "RUN"), completion: .directory) var folder: String
     @Option(
         help: ArgumentHelp(
             "When so many steps are done, or so much time has passed from now on, as in 45m or 8h. (default: after the current step)",

@@ -8,8 +8,10 @@ struct Submit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes a batch script that trains until it is done, and queues it with Slurm or PBS.",
         discussion: """
-            unet-mpi submit --scheduler slurm --nodes 4 --time 8h --cpus-per-task 32 -- --config train.yaml --output runs/isbi
-            unet-mpi submit --scheduler pbs --nodes 2 --time 24h --print -- --images a.tif --labels b.tif --output runs/isbi
+            unet-mpi submit --scheduler slurm --nodes 4 --time 8h --cpus-per-task 32 -- \\
+                --config train.yaml --output runs/isbi
+            unet-mpi submit --scheduler pbs --nodes 2 --time 24h --print -- \\
+                --images a.tif --labels b.tif --output runs/isbi
             unet-mpi submit --scheduler slurm --nodes 2 --time 8h --print > train.sbatch
 
             What follows -- are the options of train, which are checked before anything is queued. The script, OUTPUT.sbatch or OUTPUT.pbs beside \

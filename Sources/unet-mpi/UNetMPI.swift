@@ -1,6 +1,8 @@
 import ArgumentParser
 import DataParallel
 import Foundation
+import Imaging
+import Interchange
 import Training
 
 /// The program: `unet-mpi <subcommand>`.
@@ -13,8 +15,10 @@ struct UNetMPI: ParsableCommand {
             Each subcommand runs alone or under mpirun, with the same result:
 
               unet-mpi sample --output data
-              mpirun -np 2 unet-mpi train --images data/train-volume.tif --labels data/train-labels.tif --validation 2 --output runs/first
-              unet-mpi predict --checkpoint runs/first/checkpoints/best.h5 --images data/test-volume.tif --output prediction.tif
+              mpirun -np 2 unet-mpi train --images data/train-volume.tif \\
+                  --labels data/train-labels.tif --validation 2 --output runs/first
+              unet-mpi predict --checkpoint runs/first/checkpoints/best.h5 \\
+                  --images data/test-volume.tif --output prediction.tif
               unet-mpi evaluate --prediction prediction.tif --labels data/test-labels.tif
 
             Exit status: 0 done, 64 usage, 65 bad input, 66 missing input, 70 internal error, 74 input or output failed, 75 stopped by a signal or \
@@ -28,11 +32,26 @@ struct UNetMPI: ParsableCommand {
         ])
 
     static func main() {
+        if CommandLine.arguments.dropFirst().first == ReaderService.command { readHDF5() }
+        // HDF5 of strangers is read by this program again, in a process of its own.
+        ReaderProcess.program = "/proc/self/exe"
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
             end(error)
+        }
+    }
+
+    /// What this process does when it was started by another to read a file for it.
+    private static func readHDF5() -> Never {
+        ReaderService.run(Array(CommandLine.arguments.dropFirst()), status: exitStatus(of:)) { words in
+            switch words[0] {
+            case "volume" where (3...4).contains(words.count): try ReaderService.volume(words.dropFirst())
+            case "volumes" where words.count == 2: try ReaderService.volumes(words.dropFirst())
+            case "weights" where words.count == 2: try ReaderService.kerasWeights(words.dropFirst())
+            default: throw TrainingError(.usage, "\(words): no service of a reader")
+            }
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
         let training = try SmallTraining(), folder = training.folder
         try training.train("run", "--architecture", "unet-keras")
         try runProgram(["export", "--run", folder / "run", "--output", folder / "package.zip"])
-        try runReader("package_contents.py", [folder / "package.zip"])
+        try runReader("package_contents.py", [folder / "package.zip", "weights.h5"])
         // Nothing of it depends on when it was made.
         let first = try Data(contentsOf: URL(fileURLWithPath: folder / "package.zip"))
         try runProgram(["export", "--run", folder / "run", "--output", folder / "package.zip"])
@@ -46,7 +46,7 @@ import Testing
             ] + options)
         #expect(run.status == 0, "\(run)")
         try runProgram(["export", "--run", folder / "run", "--output", folder / "package.zip"])
-        let formats = ["pytorch_state_dict", "onnx"]
+        let formats = ["pytorch_state_dict", "onnx"] + (options.contains("unet-keras") ? ["keras_hdf5"] : [])
         try runReader("package_test.py", [folder / "package.zip"] + formats, in: Readers.all)
     }
 }

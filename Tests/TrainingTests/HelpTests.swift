@@ -10,6 +10,14 @@ import Testing
             var commandName: String
             var discussion: String?
             var subcommands: [Command]?
+            var arguments: [Argument]?
+
+            /// Whether there is --quiet.
+            var hasQuiet: Bool { arguments?.contains { $0.valueName == "quiet" } ?? false }
+        }
+        struct Argument: Decodable {
+            var valueName: String?
+            var abstract: String?
         }
         var command: Command
     }
@@ -33,6 +41,8 @@ import Testing
         for (section, (words, _)) in zip(sections, commands) {
             let name = words.map { " " + $0 }.joined(), help = try Program.run(words + ["--help"], environment: ["COLUMNS": "100"])
             #expect(help.status == 0 && help.errors.isEmpty)
+            // The generator of the manual pages leaves other letters out.
+            #expect(help.output.utf8.allSatisfy { $0 < 128 }, "\(name)")
             #expect(
                 "\(name)\n\(help.output)\n" == section, "run scripts/generate, and look at what has changed in the help of unet-mpi\(name)")
         }

@@ -114,7 +114,7 @@ final class HDF5PageSource: PageSource {
     }
 
     /// Their names.
-    fileprivate static func names(of file: HDF5File) throws -> [String] { try volumes(of: file).map(\.path) }
+    static func names(of file: HDF5File) throws -> [String] { try volumes(of: file).map(\.path) }
 
     private static func axes(of file: HDF5File, _ dataset: String, rank: Int) throws -> [Character] {
         struct AxisTags: Decodable {
@@ -139,11 +139,4 @@ final class HDF5PageSource: PageSource {
         }
         return VolumeMetadata()
     }
-}
-
-extension VolumeReader {
-    /// The datasets of an HDF5 file that can be volumes.
-    ///
-    /// - Throws: `ImagingError` if it cannot be read.
-    package static func datasets(ofHDF5 path: String) throws -> [String] { try HDF5PageSource.names(of: HDF5File(path: path)) }
 }

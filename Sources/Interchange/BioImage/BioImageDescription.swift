@@ -6,8 +6,11 @@ struct BioImageDescription {
     let package: BioImagePackage
     let network: PortableNetwork
 
-    /// The oldest version of PyTorch that is said to load the weights.
-    private static let pyTorchVersion = "2.0.0"
+    /// Whether there are weights for Keras.
+    var hasKeras: Bool { network.description.architecture == "unet-keras" }
+
+    /// The oldest versions of PyTorch and TensorFlow that are said to load the weights.
+    private static let pyTorchVersion = "2.0.0", tensorFlowVersion = "2.12.0"
 
     /// The description. Each text in it is written as JSON, which is YAML, too.
     func yaml(hashes: [String: String]) throws -> String {
@@ -74,6 +77,12 @@ struct BioImageDescription {
             "    opset_version: \(ONNXWriter.operatorVersion)",
             "    parent: pytorch_state_dict",
         ]
+        if hasKeras {
+            lines += [
+                "  keras_hdf5:", "    \(file("weights.h5", "    "))", "    tensorflow_version: \(Self.tensorFlowVersion)",
+                "    parent: pytorch_state_dict",
+            ]
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

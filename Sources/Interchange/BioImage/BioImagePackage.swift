@@ -57,7 +57,7 @@ package struct BioImagePackage {
         (self.training, self.scores, self.input, self.output, self.halo, self.cover) = (training, scores, input, output, halo, cover)
     }
 
-    /// Writes the archive.
+    /// Writes the archive. Keras' weights are in it where the network is one of the Keras program.
     ///
     /// - Throws: `InterchangeError` if something is too large for the formats, `ImagingError` if the file cannot be written.
     package func write(_ network: PortableNetwork, to path: String) throws {
@@ -80,6 +80,9 @@ package struct BioImagePackage {
         try add("weights.pt", state)
         state = []
         try ONNXWriter.bytes(network, path: path).withUnsafeBytes { try add("weights.onnx", $0) }
+        if text.hasKeras {
+            try KerasWriter.image(network, name: "weights.h5", channelsFirst: true).withImage { try add("weights.h5", $0) }
+        }
         // The description has the hashes of all others.
         try archive.add("bioimageio.yaml", Array(try text.yaml(hashes: hashes).utf8))
         try archive.finish()

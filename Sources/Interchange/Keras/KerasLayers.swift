@@ -25,15 +25,17 @@ struct KerasLayers {
 
     private static let snakeCases = [
         "InputLayer": "input", "Conv2D": "conv2d", "MaxPooling2D": "max_pooling2d", "UpSampling2D": "up_sampling2d",
-        "Concatenate": "concatenate", "Dropout": "dropout",
+        "Concatenate": "concatenate", "Dropout": "dropout", "Permute": "permute",
     ]
 
     /// The layers, inputs first.
     private(set) var layers: [Layer] = []
 
-    /// - Parameter network: of the architecture unet-keras; images go in and come out as [N, H, W, C].
+    /// - Parameters:
+    ///   - network: of the architecture unet-keras.
+    ///   - channelsFirst: whether images go in and come out as [N, C, H, W], with layers that change that, and not as [N, H, W, C].
     /// - Throws: `InterchangeError` if it has a layer that the Keras program has not.
-    init(_ network: PortableNetwork) throws {
+    init(_ network: PortableNetwork, channelsFirst: Bool = false) throws {
         guard network.description.architecture == "unet-keras" else {
             throw InterchangeError(
                 .usage,
@@ -41,8 +43,9 @@ struct KerasLayers {
             )
         }
         let channels = network.description.channels
-        let shape: [Any] = [NSNull(), NSNull(), NSNull(), channels]
+        let shape: [Any] = channelsFirst ? [NSNull(), channels, NSNull(), NSNull()] : [NSNull(), NSNull(), NSNull(), channels]
         var places = [network.layers[0].name: add("InputLayer", ["batch_input_shape": shape, "sparse": false])]
+        if channelsFirst { places[network.layers[0].name] = add("Permute", ["dims": [2, 3, 1]], [0]) }
         for layer in network.layers.dropFirst() {
             let inputs = layer.inputs.map { places[$0]! }
             func convolution(_ kernel: [Int], _ inputs: [Int]) -> Int {
@@ -67,6 +70,7 @@ struct KerasLayers {
             default: throw InterchangeError(.usage, "the layer \(layer.name) is none of those of the Keras program")
             }
         }
+        if channelsFirst { _ = add("Permute", ["dims": [3, 1, 2]], [layers.count - 1]) }
     }
 
     private mutating func add(_ className: String, _ arguments: [String: Any], _ inputs: [Int] = [], weights: String? = nil) -> Int {

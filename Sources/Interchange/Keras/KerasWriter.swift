@@ -11,9 +11,10 @@ package enum KerasWriter {
 
     /// Writes `network`.
     ///
+    /// - Parameter channelsFirst: whether images go in and come out as [N, C, H, W]; only in a model file.
     /// - Throws: `InterchangeError` if it is another architecture, `ImagingError` if the file cannot be written.
-    package static func write(_ network: PortableNetwork, to path: String) throws {
-        try image(network, name: path).withImage { bytes in
+    package static func write(_ network: PortableNetwork, to path: String, channelsFirst: Bool = false) throws {
+        try image(network, name: path, channelsFirst: channelsFirst).withImage { bytes in
             let file = try AtomicFile(path)
             try file.write(bytes)
             try file.commit()
@@ -21,8 +22,8 @@ package enum KerasWriter {
     }
 
     /// The file, in memory.
-    static func image(_ network: PortableNetwork, name: String) throws -> HDF5File {
-        let layers = try KerasLayers(network).layers
+    static func image(_ network: PortableNetwork, name: String, channelsFirst: Bool = false) throws -> HDF5File {
+        let layers = try KerasLayers(network, channelsFirst: channelsFirst).layers
         let weights = Dictionary(uniqueKeysWithValues: network.weights.map { ($0.name, $0) })
         let file = try HDF5File(inMemoryNamed: name)
         func write(_ layer: String, _ role: String, to path: String) throws {
@@ -50,7 +51,7 @@ package enum KerasWriter {
             try file.setAttribute("backend", of: group, to: "tensorflow")
         }
         let configuration = try JSONSerialization.data(
-            withJSONObject: KerasLayers(network).modelConfiguration, options: [.sortedKeys])
+            withJSONObject: KerasLayers(network, channelsFirst: channelsFirst).modelConfiguration, options: [.sortedKeys])
         try file.setAttribute("model_config", to: String(decoding: configuration, as: UTF8.self))
         try file.setAttribute("layer_names", of: root, to: layers.map(\.name))
         for layer in layers {

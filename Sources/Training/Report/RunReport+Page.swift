@@ -54,7 +54,10 @@ extension RunReport {
         }
         if let mean = curves["loss"].means(100).last { items.append(("Training loss", Chart.number(mean.value), "latest steps")) }
         if let mean = curves["images_per_s"].means(100).last { items.append(("Speed", Chart.number(mean.value), "images a second")) }
-        if let start { items.append(("Ranks", "\(start.ranks.count)", "\(start.ranks.map(\.threads).reduce(0, +)) threads in all")) }
+        if let start {
+            let threads = start.ranks.map(\.threads).reduce(0, +)
+            items.append(("Ranks", "\(start.ranks.count)", "\(threads) thread\(threads == 1 ? "" : "s") in all"))
+        }
         return "<dl class=\"figures\">"
             + items.map {
                 "<div><dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd><dd class=\"note\">\(escaped($0.note))</dd></div>"

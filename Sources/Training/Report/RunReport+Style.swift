@@ -26,7 +26,7 @@ extension RunReport {
             .figures dd{margin:0;font-size:24px;font-weight:600;line-height:1.3;font-variant-numeric:tabular-nums}
             .figures dd.note{font-size:13px;font-weight:400}
             .note{color:var(--muted);font-size:13px}
-            .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,500px),1fr));gap:26px 32px}
+            .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,500px),1fr));gap:26px 32px}
             table+.charts{margin-top:22px}
             figure{margin:0;min-width:0}
             .chart{display:flex;flex-direction:column}

@@ -5,6 +5,7 @@ import re
 import sys
 import zipfile
 
+import h5py
 import numpy
 import onnxruntime
 
@@ -35,6 +36,8 @@ error = abs(found - expected).max()
 print(f"onnxruntime on the test image: {error:.2g}")
 if not error <= 1e-4:
     sys.exit(f"onnxruntime's output differs by {error}")
+if "weights.h5" in files and "model_config" not in h5py.File(io.BytesIO(files["weights.h5"])).attrs:
+    sys.exit("weights.h5 is no model of Keras")
 with zipfile.ZipFile(io.BytesIO(files["weights.pt"])) as weights:
     if weights.testzip() or "archive/data.pkl" not in weights.namelist():
         sys.exit("weights.pt is no state dictionary")
