@@ -23,6 +23,19 @@ import Testing
         #expect(blocks >= 8)
     }
 
+    /// DocC finds everything that the articles and the public declarations refer to, and no parameter without a word.
+    @Test func siteIsMadeWithoutWarnings() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("site-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let built = Bundle.main.executableURL!.resolvingSymlinksInPath().deletingLastPathComponent().path
+        let script = Page.root.appendingPathComponent("scripts/documentation").path
+        let run = try ProgramRun.run(command: [script, folder], variables: ["UNET_BUILT": built])
+        #expect(run.status == 0, "\(run)")
+        for page in ["Model/documentation/model/writingalayer", "Imaging/documentation/imaging", "DataParallel/documentation/dataparallel"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder)/\(page)/index.html"), "\(page): \(run)")
+        }
+    }
+
     /// The layer of *Writing a layer* agrees with its own specification.
     @Test func layer() throws {
         let run = try ProgramRun.run("documentation-snippets", ["layer"])

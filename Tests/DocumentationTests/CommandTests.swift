@@ -6,7 +6,7 @@ import Testing
 @Suite struct CommandTests {
     /// Commands run as they stand, by bash, in a folder of the page's own, with other programs of these names in front of the real ones:
     ///
-    /// - `unet-mpi` is the program that was built. To `train`, `bench` and `sample` it is given further options behind the page's own, of which
+    /// - `unet-mpi` is the program that was built. To `train`, `bench`, `sample` and `augment` are given further options behind the page's own, of which
     ///   the last counts: two steps of a tiny network on one thread.
     /// - `mpirun` starts two ranks as the tests' launcher does, whatever number, hosts and binding the page names.
     /// - `sbatch` and `qsub` take a script that is there for queued.
@@ -20,6 +20,7 @@ import Testing
             "unet-mpi": """
             case "${1-}" in
                 train) set -- "$@" --steps 2 --base-channels 4 --depth 2 --crop 32 --batch-size 2 --threads 1 ;;
+                augment) set -- "$@" --crop 32 ;;
                 sample) set -- "$@" --training-pages 8 --test-pages 2 --height 64 --width 64 ;;
                 bench)
                     case "${2-}" in
@@ -104,7 +105,7 @@ import Testing
             }
         }.joined(separator: "\n")
         let outcome = try run(script, in: folder)
-        if outcome.status != 0 { throw ProgramRun.Failure(description: "what the page takes for granted cannot be made: \(outcome)") }
+        if outcome.status != 0 { throw DocumentationFailure(description: "what the page takes for granted cannot be made: \(outcome)") }
     }
 
     private static func isException(_ command: DocumentedCommand) -> Bool {
@@ -157,16 +158,13 @@ import Testing
         #expect(program.problem(with: ["train", "--crops", "3"]) == "train has no option --crops")
         #expect(program.problem(with: ["bench", "steps"]) == "bench has no subcommand steps")
         #expect(program.problem(with: ["submit", "--nodes", "2", "--", "--nodes", "2"]) == "train has no option --nodes")
+        // Options of other programs that the text names: mpirun, srun, apptainer, torchrun, nnU-Net, and scripts of this package.
         let others: Set<String> = [
-            // mpirun, srun, apptainer, prte
-            "np", "hostfile", "map-by", "bind-to", "report-bindings", "mca", "oversubscribe", "kill-on-bad-exit", "mpi", "bind", "env",
-            "allow-run-as-root",
-            "host", "mem", "cpus-per-task-of-srun", "signal", "requeue", "partition", "account",
-            // scripts, benchmarks, docc, swift
-            "all", "prefix", "filter", "install", "only", "list", "report-only", "quick", "package-path", "static-swift-stdlib", "logdir",
-            "help",
+            "all", "allow-run-as-root", "bind", "bind-to", "c", "env", "hostfile", "kill-on-bad-exit", "mca", "mpi",
+            "nproc-per-node", "oversubscribe", "package-path", "verify_dataset_integrity",
         ]
         let known = program.all.union(others)
+        var unused = others
         for page in Page.documentation {
             for command in DocumentedCommand.all(of: page) {
                 guard let arguments = DocumentedCommand.arguments(in: command.text) else { continue }
@@ -174,15 +172,17 @@ import Testing
                 #expect(problem == nil, "\(page.path):\(command.line): \(problem ?? "")")
             }
             for line in DocumentedCommand.overlooked(on: page) { Issue.record("\(page.path): not taken for a command: \(line)") }
-            for code in page.inlineCode {
+            for code in page.inlineCode where !DocumentedCommands.measurements.contains(page.path) {
                 if code.hasPrefix("unet-mpi "), let arguments = DocumentedCommand.arguments(in: code) {
                     let problem = program.problem(with: arguments)
                     #expect(problem == nil, "\(page.path): `\(code)`: \(problem ?? "")")
                 }
-                for match in code.matches(of: /(^|\s)--([a-z][a-z0-9-]*)/) {
+                for match in code.matches(of: /(^|\s)--([a-z][a-z0-9_-]*)/) {
+                    unused.remove(String(match.2))
                     #expect(known.contains(String(match.2)), "\(page.path): `\(code)`: there is no option --\(match.2)")
                 }
             }
         }
+        #expect(unused.isEmpty, "no page names \(unused.sorted())")
     }
 }

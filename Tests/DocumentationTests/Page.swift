@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 
 /// A page of the documentation: a Markdown file of this package.
 struct Page: CustomTestStringConvertible, Sendable {
@@ -33,7 +34,7 @@ struct Page: CustomTestStringConvertible, Sendable {
     /// Paths below the package's folder of files in one of its folders, sorted.
     static func below(_ folder: String, suffix: String) throws -> [String] {
         let found = FileManager.default.subpaths(atPath: root.appendingPathComponent(folder).path) ?? []
-        if found.isEmpty { throw ProgramRun.Failure(description: "\(folder) is not there or empty") }
+        if found.isEmpty { throw DocumentationFailure(description: "\(folder) is not there or empty") }
         return found.filter { $0.hasSuffix(suffix) }.sorted().map { "\(folder)/\($0)" }
     }
 
