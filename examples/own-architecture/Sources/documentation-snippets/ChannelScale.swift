@@ -68,6 +68,8 @@ func checkChannelScale() throws -> (output: Double, gradient: Double) {
     network.setInput(sample: 0, image)
     for i in 0..<pixels { network.target(sample: 0)[i] = Float(i % 3 / 2) }
     network.forward()
+    var logits = [Float](repeating: 0, count: pixels)
+    network.logits(sample: 0, into: &logits)
     network.evaluateLoss(scale: 1 / Float(pixels))
     network.backward(training: false)
 
@@ -79,8 +81,6 @@ func checkChannelScale() throws -> (output: Double, gradient: Double) {
             max(z, 0) - Double(i % 3 / 2) * z + log1p(exp(-abs(z)))
         }.reduce(0, +) / Double(pixels)
     }
-    var logits = [Float](repeating: 0, count: pixels)
-    network.logits(sample: 0, into: &logits)
     let output = zip(logits, network.reference(sample, parameters: values).values).map { abs(Double($0) - $1) }.max()!
 
     let number = network.parameters.firstIndex { $0.initializer == .ones }!
