@@ -31,7 +31,8 @@ import Testing
         let script = Page.root.appendingPathComponent("scripts/documentation").path
         let run = try ProgramRun.run(command: [script, folder], variables: ["UNET_BUILT": built])
         #expect(run.status == 0, "\(run)")
-        for page in ["Model/documentation/model/writingalayer", "Imaging/documentation/imaging", "DataParallel/documentation/dataparallel"] {
+        for page in ["Model/documentation/model/writingalayer", "Imaging/documentation/imaging", "DataParallel/documentation/dataparallel"]
+        {
             #expect(FileManager.default.fileExists(atPath: "\(folder)/\(page)/index.html"), "\(page): \(run)")
         }
     }
