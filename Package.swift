@@ -97,6 +97,10 @@ let package = Package(
         .executableTarget(
             name: "own-architecture-example", dependencies: ["Model", "Kernels", "Imaging"],
             path: "examples/own-architecture/Sources/own-architecture", swiftSettings: strict),
+        // What the articles of the libraries' documentation quote.
+        .executableTarget(
+            name: "documentation-snippets", dependencies: ["Model", "Kernels", "Imaging", "DataParallel"],
+            path: "examples/own-architecture/Sources/documentation-snippets", swiftSettings: strict),
 
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -123,6 +127,10 @@ let package = Package(
             dependencies: [
                 "Benchmarks", "CSIMD", "DataParallel", "Kernels", "KernelsBaseline", "Model", "Training", "unet-mpi", "TestSupport",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: ["unet-mpi", "Imaging", "own-architecture-example", "documentation-snippets", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Training", "Model", "Kernels", "Imaging", "unet-mpi", "TestSupport"],

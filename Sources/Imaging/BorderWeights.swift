@@ -33,6 +33,8 @@ public struct BorderWeights: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - label: [height][width], the class of each pixel.
+    ///   - height: Rows.
+    ///   - width: Columns.
     ///   - result: Receives [height][width] weights.
     public func compute(label: UnsafeBufferPointer<Float>, height: Int, width: Int, into result: UnsafeMutableBufferPointer<Float>) {
         precondition(

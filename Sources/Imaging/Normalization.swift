@@ -23,8 +23,11 @@ public struct Normalizer: Sendable {
 
     /// Prepares to normalise the pages of `volume`.
     ///
-    /// - Parameter moments: gives the moments of each of some pages, channel after channel; only `Normalization.volume` asks, for each of
-    ///   the volumes that `volume` is made of.
+    /// - Parameters:
+    ///   - normalization: what is to be done.
+    ///   - volume: whose pages it is done to.
+    ///   - moments: gives the moments of each of some pages, channel after channel; only `Normalization.volume` asks, for each of
+    ///     the volumes that `volume` is made of.
     /// - Throws: what `moments` throws; `ImagingError` if all pixels of a channel are the same.
     public init(
         _ normalization: Normalization, for volume: VolumeReader, moments: (Range<Int>) throws -> [[PixelMoments]]

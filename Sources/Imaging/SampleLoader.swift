@@ -40,6 +40,7 @@ public struct SampleLoader: Sendable {
 
     /// Loads one sample.
     /// - Parameters:
+    ///   - sample: Which slice it is of, and its position in the stream.
     ///   - image: Receives channels × sampleHeight × sampleWidth normalised values.
     ///   - label: Receives sampleHeight × sampleWidth values, 0 or 1.
     /// - Throws: `ImagingError` if the slice or its label cannot be read.

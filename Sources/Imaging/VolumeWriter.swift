@@ -20,6 +20,8 @@ public protocol VolumeWriter: AnyObject {
 /// colon, `out.h5:/name`), or NumPy (`.npy`: shape (pages, height, width, channels)).
 ///
 /// - Parameters:
+///   - path: The file, whose extension tells the format.
+///   - shape: Pages, height, width and channels that will be written.
 ///   - pixelType: `.float32`, `.uint8`, `.uint16` or, for whole numbers up to 2²⁴, `.int32`.
 ///   - metadata: The size of the pixels, if known (NPY has no place for it).
 ///   - displayRange: The values that viewers show as black and white; nil leaves it to them.

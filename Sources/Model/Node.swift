@@ -48,7 +48,11 @@ public final class Node: Sendable {
         self.shape = shape
     }
 
-    init(_ layer: any Layer, _ inputs: [Node]) throws(NetworkError) {
+    /// What `layer` makes of `inputs`. For layers of several inputs, which offer a `callAsFunction` of their own that ends here; a layer of
+    /// one input is applied by calling it.
+    ///
+    /// - Throws: `NetworkError` when the inputs' sizes do not fit the layer.
+    public init(_ layer: any Layer, _ inputs: [Node]) throws(NetworkError) {
         self.layer = layer
         self.inputs = inputs
         shape = try layer.outputShape(inputs.map(\.shape))

@@ -13,7 +13,11 @@ public protocol Optimizer: AnyObject {
     var state: [OptimizerState] { get }
     /// Updates the parameters in place.
     ///
-    /// - Parameter gradientScale: What the gradient is multiplied by before it is used: below 1 where its norm is clipped.
+    /// - Parameters:
+    ///   - device: What computes.
+    ///   - parameters: As many as the optimizer was made for; overwritten.
+    ///   - gradients: One for each parameter, in the same order.
+    ///   - gradientScale: What the gradient is multiplied by before it is used: below 1 where its norm is clipped.
     /// - Returns: the checksum of the new parameters, as `BufferCheck` computes it.
     func update(
         on device: Device, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, gradientScale: Float

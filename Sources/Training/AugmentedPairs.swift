@@ -12,6 +12,8 @@ public struct AugmentedPairs {
     }
 
     private let loader: SampleLoader
+    /// The same samples before anything is done to them: the same parts of the same slices.
+    private let original: SampleLoader
     private let stream: SampleStream
     private let folder: String
     /// Pairs on the contact sheet, at most; and the longer side of a picture there in pixels.
@@ -32,14 +34,17 @@ public struct AugmentedPairs {
             pages: Array(0..<whole.count - configuration.validation),
             normalization: whole.normalization)
         loader = try SampleLoader(dataset: data, augmentation: configuration.augment, crop: configuration.crop, seed: configuration.seed)
+        original = try SampleLoader(dataset: data, augmentation: .none, crop: configuration.crop, seed: configuration.seed)
         stream = SampleStream(slices: data.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)
         folder = configuration.output
     }
 
     /// Writes `count` pairs (by default as many as there are slices): `images.tif`, `labels.tif` (0 and 255, or the classes' values) and `contact-sheet.png`.
     ///
+    /// With `showsOriginals` the sheet has each sample as it was above what it became, both in the same grey range.
+    ///
     /// Images of 8 and 16 bits stay what they are; others, and with a normalization by slice or volume all, become float32 as a network sees them. Throws `ImagingError`, or `TrainingError`.
-    public func write(count: Int? = nil) throws -> Summary {
+    public func write(count: Int? = nil, showsOriginals: Bool = false) throws -> Summary {
         let count = count ?? stream.epochLength
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -57,23 +62,30 @@ public struct AugmentedPairs {
         let classes = loader.dataset.classes, values = classes.map { $0.classes.map { Float($0.value) } } ?? [0, 255]
         let labels = try makeVolumeWriter(
             path: "\(folder)/labels.tif", shape: shape, pixelType: try labelType(classes), metadata: source.metadata)
-        var sheet = ContactSheet(pairs: min(count, Self.shown), height: height, width: width, side: Self.thumbnail)
+        var sheet = ContactSheet(
+            pairs: min(count, Self.shown), height: height, width: width, side: Self.thumbnail, showsOriginals: showsOriginals)
         let image = UnsafeMutableBufferPointer<Float>.allocate(capacity: loader.dataset.channels * plane)
         let label = UnsafeMutableBufferPointer<Float>.allocate(capacity: plane)
         defer {
             image.deallocate()
             label.deallocate()
         }
+        func pair() -> ContactSheet.Pair { ContactSheet.Pair(image: Array(image[..<plane]), label: Array(label)) }
         var times: [Double] = []
         for k in 0..<count {
             let sample = stream.sample(at: k)
             // The first time a slice is read it is decoded, too.
             try loader.dataset.withImage(sample.slice) { _ in }
             try loader.dataset.withLabel(sample.slice) { _ in }
+            var before: ContactSheet.Pair?
+            if showsOriginals && k < Self.shown {
+                try original.load(sample, image: image, label: label)
+                before = pair()
+            }
             let begin = Self.processorTime()
             try loader.load(sample, image: image, label: label)
             times.append(Self.processorTime() - begin)
-            sheet.add(image: UnsafeBufferPointer(rebasing: image[..<plane]), label: UnsafeBufferPointer(label), classes: classes)
+            if k < Self.shown { sheet.add(pair(), of: before, classes: classes) }
             for i in image.indices { image[i] = isInteger ? min(max(image[i], 0), 1) * greatest : image[i] }
             for i in label.indices { label[i] = label[i] < 0 ? Float(classes!.ignored!) : values[Int(label[i])] }
             try images.append(UnsafeBufferPointer(image))
@@ -101,50 +113,5 @@ public struct AugmentedPairs {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-}
-
-/// Pairs side by side, image and label, three pairs a row.
-private struct ContactSheet {
-    private let height, width, stride, reduction, pairs: Int
-    private var canvas: Canvas
-    private var added = 0
-    private static let pairsInRow = 3, gap = 6
-
-    /// A sheet for pictures of `height` × `width` pixels, each made smaller by a whole number until it is at most `side` pixels long.
-    init(pairs: Int, height: Int, width: Int, side: Int) {
-        reduction = max(1, (max(height, width) + side - 1) / side)
-        (self.height, self.width, stride, self.pairs) = (height / reduction, width / reduction, width, pairs)
-        let columns = min(pairs, Self.pairsInRow), rows = (pairs + columns - 1) / columns
-        canvas = Canvas(
-            width: columns * (2 * self.width + 3 * Self.gap) + Self.gap, height: rows * (self.height + 2 * Self.gap) + Self.gap)
-    }
-
-    /// Adds a pair while there is room. The image is stretched from its least to its greatest value.
-    mutating func add(image: UnsafeBufferPointer<Float>, label: UnsafeBufferPointer<Float>, classes: LabelClasses?) {
-        guard added < pairs else { return }
-        let x = Self.gap + added % Self.pairsInRow * (2 * width + 3 * Self.gap)
-        let y = Self.gap + added / Self.pairsInRow * (height + 2 * Self.gap)
-        let least = image.min() ?? 0, range = (image.max() ?? 1) - least
-        canvas.draw(grey: reduced(image).map { range > 0 ? ($0 - least) / range : 0 }, width: width, x: x, y: y)
-        if let classes {
-            // There is nothing between two classes: of each block the first pixel is shown.
-            let picked = (0..<height * width).map { label[$0 / width * reduction * stride + $0 % width * reduction] }
-            canvas.draw(classes: picked, of: classes, width: width, x: x + width + Self.gap, y: y)
-        } else {
-            canvas.draw(grey: reduced(label), width: width, x: x + width + Self.gap, y: y)
-        }
-        added += 1
-    }
-
-    func write(to path: String) throws { try canvas.write(to: path) }
-
-    /// Means of `reduction` × `reduction` pixels.
-    private func reduced(_ page: UnsafeBufferPointer<Float>) -> [Float] {
-        var result = [Float](repeating: 0, count: height * width)
-        for y in 0..<height * reduction {
-            for x in 0..<width * reduction { result[y / reduction * width + x / reduction] += page[y * stride + x] }
-        }
-        return result.map { $0 / Float(reduction * reduction) }
     }
 }

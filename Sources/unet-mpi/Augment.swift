@@ -11,7 +11,10 @@ struct Augment: ParsableCommand {
 
             writes images.tif, labels.tif and contact-sheet.png into the folder. Pair k is the k-th sample of a training with the same seed, \
             crop and augmentation; --config reads the file of a training, where a mapping under augment sets each range and probability \
-            (docs/augmentation.md).
+            (docs/augmentation.md). With --originals the contact sheet has each sample before that above it:
+
+            unet-mpi augment --images train-volume.tif --labels train-labels.tif --config elastic.yaml --crop 128 --count 3 --originals \
+            --output elastic
             """)
 
     @Option(
@@ -27,6 +30,8 @@ struct Augment: ParsableCommand {
     @Option(help: ArgumentHelp("Part of a slice that a pair shows: full, a side, or height x width.", valueName: "full|N|HxW"))
     var crop = "full"
     @Option(help: .training("seed"), completion: .training("seed")) var seed: String?
+    @Flag(help: "On the contact sheet, show each sample as it was above what it became, both in the same grey range.")
+    var originals = false
     @OptionGroup var messages: MessageOptions
 
     func validate() throws {
@@ -41,7 +46,7 @@ struct Augment: ParsableCommand {
         let given = [("classes", classes), ("augment", augment), ("seed", seed)].compactMap { name, value in value.map { (name, $0) } }
         let configuration = try TrainingConfiguration(
             file: config, options: volumes + given + [("output", output), ("crop", crop)])
-        let summary = try AugmentedPairs(configuration).write(count: count)
+        let summary = try AugmentedPairs(configuration).write(count: count, showsOriginals: originals)
         let time = "\((summary.secondsEach * 1e4).rounded() / 10) ms"
         messages.logger().notice(
             "wrote \(summary.count) pairs and contact-sheet.png into \(output); making one took \(time) of a core")

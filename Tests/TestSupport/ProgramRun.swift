@@ -68,7 +68,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
     }
 
     /// Runs any command, a path and its arguments, and waits for its end.
-    static func run(command: [String], variables: [String: String] = [:], timeout: Double = 240) throws -> ProgramRun {
+    public static func run(command: [String], variables: [String: String] = [:], timeout: Double = 240) throws -> ProgramRun {
         let process = Process()
         process.environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
         process.executableURL = URL(fileURLWithPath: command[0])

@@ -136,10 +136,27 @@ import Training
         #expect(try VolumeReader(folder / "a/contact-sheet.png").shape.channels == 3)
         #expect(try augment("b").status == 0)
         #expect(try VolumeReader(folder / "b/images.tif").shape == VolumeShape(pages: 4, height: 60, width: 80))
+        try originals(of: augment)
         for wrong in [["--count", "0"], ["--augment", "stronger"], ["--crop", "4096"]] {
             let outcome = try Program.run(["augment", "--output", folder / "c"] + volumes + wrong)
             #expect(outcome.status == 64 && outcome.errors.contains(wrong[1]), "\(outcome.errors)")
         }
+    }
+
+    /// With `--originals` each pair of the sheet stands below the sample as it was: the same part of the same slice.
+    private func originals(of augment: (String, Int, String...) throws -> Program.Outcome) throws {
+        func sheet(_ output: String) throws -> (shape: VolumeShape, rows: [[Float]]) {
+            let reader = try VolumeReader(folder / "\(output)/contact-sheet.png"), shape = reader.shape
+            var pixels = [Float](repeating: 0, count: shape.pageCount)
+            try pixels.withUnsafeMutableBufferPointer { try reader.readPage(0, into: $0) }
+            return (shape, (0..<shape.height).map { Array(pixels[$0 * shape.width..<($0 + 1) * shape.width]) })
+        }
+        #expect(try augment("plain", 0, "--count", "2", "--crop", "48", "--augment", "none").status == 0)
+        #expect(try augment("beside", 0, "--count", "2", "--crop", "48", "--originals").status == 0)
+        let plain = try sheet("plain"), beside = try sheet("beside")
+        #expect(beside.shape.width == plain.shape.width && beside.shape.height == plain.shape.height + 54)
+        #expect(Array(beside.rows[..<54]) == Array(plain.rows[..<54]))
+        #expect(Array(beside.rows[54..<108]) != Array(plain.rows[..<54]))
     }
 
     @Test func splitAndMerge() throws {

@@ -26,6 +26,8 @@ public struct AffineMap: Equatable, Sendable {
     ///
     /// It maps output to source: a positive shift moves the content up and left, a zoom below 1 enlarges it.
     /// - Parameters:
+    ///   - height: Rows of the slice, whose centre is o.
+    ///   - width: Columns of the slice.
     ///   - rotation: θ in degrees.
     ///   - shift: In pixels.
     ///   - shear: s in degrees.

@@ -59,6 +59,8 @@ extension AugmentationConfiguration {
     ///   - height: Of the crop; without the margin at most the slice's.
     ///   - width: Of the crop; without the margin at most the slice's.
     ///   - margin: Pixels at each side of the crop that may lie outside the slice.
+    ///   - sliceHeight: Rows of the slice.
+    ///   - sliceWidth: Columns of the slice.
     public func drawMap(
         seed: UInt64, position: Int, height: Int, width: Int, margin: Int = 0, sliceHeight: Int, sliceWidth: Int
     ) -> SampleMap {

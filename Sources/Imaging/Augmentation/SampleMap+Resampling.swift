@@ -5,6 +5,9 @@ extension SampleMap {
     /// - Parameters:
     ///   - image: The source, planar: `channels` × `sliceHeight` × `sliceWidth`.
     ///   - label: The source's label, `sliceHeight` × `sliceWidth`.
+    ///   - channels: Of the image.
+    ///   - sliceHeight: Rows of the source.
+    ///   - sliceWidth: Columns of the source.
     ///   - outputImage: Receives `channels` × `height` × `width`.
     ///   - outputLabel: Receives `height` × `width`.
     public func resample(

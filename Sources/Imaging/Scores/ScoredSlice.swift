@@ -113,6 +113,8 @@ extension SliceScores {
     /// - Parameters:
     ///   - probabilities: Of the interior, `height` × `width`, 0 … 1.
     ///   - labels: Interior where above 0.
+    ///   - height: Rows.
+    ///   - width: Columns.
     public init(probabilities: UnsafeBufferPointer<Float>, labels: UnsafeBufferPointer<Float>, height: Int, width: Int) {
         let slice = ScoredSlice(probabilities: probabilities, labels: labels, height: height, width: width)
         let workspace = ScoredSlice.Workspace(height: height, width: width)

@@ -10,7 +10,14 @@ public enum SyntheticSample {
     /// made if it is not there. The test pages follow the training pages in the same block of tissue.
     ///
     /// The files' pixels depend on nothing but the parameters.
-    /// - Parameter classes: What labels tell apart: 2 or 3.
+    /// - Parameters:
+    ///   - folder: Where the files go.
+    ///   - trainingPages: Pages of the training volume.
+    ///   - testPages: Pages of the test volume.
+    ///   - height: Rows of a page.
+    ///   - width: Columns of a page.
+    ///   - classes: What labels tell apart: 2 or 3.
+    ///   - seed: Seed of the tissue.
     /// - Throws: `ImagingError` if a count is not positive, or a file cannot be written.
     public static func write(
         to folder: String, trainingPages: Int = 20, testPages: Int = 10, height: Int = 256, width: Int = 256, classes: Int = 2,
