@@ -76,8 +76,8 @@ import Testing
             case .run: "unet-mpi train \(volumes) --validation 2 --output runs/isbi"
             case .prediction:
                 """
-                unet-mpi train \(volumes) --output runs/given
-                unet-mpi predict --checkpoint runs/given/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
+                unet-mpi train \(volumes) --output given/run
+                unet-mpi predict --checkpoint given/run/checkpoints/best.h5 --images test-volume.tif --output prediction.tif
                 unet-mpi sample --classes 3 --output three
                 cp three/test-labels.tif three-labels.tif
                 mv three/test-labels.tif labels.tif
@@ -85,13 +85,13 @@ import Testing
             case .configuration: "unet-mpi init \(volumes) --output train.yaml"
             case .kerasWeights:
                 """
-                unet-mpi train \(volumes) --architecture unet-keras --output runs/keras
-                unet-mpi export --run runs/keras --output unet_membrane.hdf5
+                unet-mpi train \(volumes) --architecture unet-keras --output given/keras
+                unet-mpi export --run given/keras --output unet_membrane.hdf5
                 """
             case .safetensors:
                 """
-                unet-mpi train \(volumes) --output runs/torch
-                unet-mpi export --run runs/torch --output unet.safetensors
+                unet-mpi train \(volumes) --output given/torch
+                unet-mpi export --run given/torch --output unet.safetensors
                 """
             case .nnUNet:
                 """
@@ -157,6 +157,7 @@ import Testing
         let program = try ProgramOptions()
         #expect(program.problem(with: ["train", "--crops", "3"]) == "train has no option --crops")
         #expect(program.problem(with: ["bench", "steps"]) == "bench has no subcommand steps")
+        #expect(program.problem(with: ["submit", "--scheduler-option", "--partition=long", "--", "--seed", "2"]) == nil)
         #expect(program.problem(with: ["submit", "--nodes", "2", "--", "--nodes", "2"]) == "train has no option --nodes")
         // Options of other programs that the text names: mpirun, srun, apptainer, torchrun, nnU-Net, and scripts of this package.
         let others: Set<String> = [

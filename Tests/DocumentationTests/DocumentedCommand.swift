@@ -97,7 +97,8 @@ struct ProgramOptions {
         if let name = rest.first, !name.hasPrefix("-"), command.subcommands?.isEmpty == false {
             return name.contains(/^[a-z]+$/) ? "\(command.commandName) has no subcommand \(name)" : nil
         }
-        for word in rest {
+        for (word, before) in zip(rest, [""] + rest) where before != "--scheduler-option" {
+            // (What follows --scheduler-option is an option of the batch system.)
             if word == "--", let train = program.subcommands?.first(where: { $0.commandName == "train" }) {
                 command = train
             } else if let option = word.firstMatch(of: /^--([a-z0-9-]+)/)?.1, !names(of: command).contains(String(option)) {
