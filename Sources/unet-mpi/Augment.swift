@@ -13,8 +13,8 @@ struct Augment: ParsableCommand {
             crop and augmentation; --config reads the file of a training, where a mapping under augment sets each range and probability \
             (docs/augmentation.md). With --originals the contact sheet has each sample before that above it:
 
-            unet-mpi augment --images train-volume.tif --labels train-labels.tif --config elastic.yaml --crop 128 --count 3 --originals \
-            --output elastic
+            unet-mpi augment --images train-volume.tif --labels train-labels.tif \\
+                --count 3 --originals --output pairs
             """)
 
     @Option(

@@ -162,7 +162,7 @@ import Testing
         // Options of other programs that the text names: mpirun, srun, apptainer, torchrun, nnU-Net, and scripts of this package.
         let others: Set<String> = [
             "all", "allow-run-as-root", "bind", "bind-to", "c", "env", "hostfile", "kill-on-bad-exit", "mca", "mpi",
-            "nproc-per-node", "oversubscribe", "package-path", "verify_dataset_integrity",
+            "no-manual", "nproc-per-node", "oversubscribe", "package-path", "program", "verify_dataset_integrity",
         ]
         let known = program.all.union(others)
         var unused = others
