@@ -16,11 +16,12 @@ public enum MPILauncher {
     /// What it wants in the environment: Open MPI's does not start for root otherwise.
     public static let environment = isMPICH ? [:] : ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
 
-    /// Whether the launcher says in `errors` that a rank was killed: Open MPI's names rank and host, MPICH's process and host.
-    public static func tells(_ errors: String, thatRankDied rank: Int) -> Bool {
+    /// Whether the launcher says in `text` that a rank was killed: Open MPI's names rank and host, on standard error, MPICH's process and
+    /// host, on standard output.
+    public static func tells(_ text: String, thatRankDied rank: Int) -> Bool {
         isMPICH
-            ? errors.contains("PID ") && errors.contains(" RUNNING AT ") && errors.contains("EXIT CODE: 9")
-            : errors.contains("process rank \(rank) with PID") && errors.contains("on node")
+            ? text.contains("PID ") && text.contains(" RUNNING AT ") && text.contains("EXIT CODE: 9")
+            : text.contains("process rank \(rank) with PID") && text.contains("on node")
     }
 
     /// What makes ranks talk by TCP: shared memory is in files, and tests limit the size of those.

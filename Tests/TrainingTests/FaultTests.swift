@@ -39,7 +39,7 @@ import Training
         let rank = Int(place.prefix(1))!
         #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.errors)")
         // The launcher is the first to know.
-        #expect(MPILauncher.tells(outcome.errors, thatRankDied: rank), "\(outcome.errors)")
+        #expect(MPILauncher.tells(outcome.output + outcome.errors, thatRankDied: rank), "\(outcome.errors)")
         if last < 20 { try expectResumption(from: last) }
     }
 

@@ -32,7 +32,7 @@ struct VirtualHostFaultTests {
         let outcome = try Program.run(
             volume.training("run"), ranks: 3, on: cluster, limit: 30, environment: ["UNET_TEST_FAULT": "2:12:\(phase):kill"])
         #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.seconds) s: \(outcome.errors)")
-        #expect(MPILauncher.tells(outcome.errors, thatRankDied: 2), "\(outcome.errors)")
+        #expect(MPILauncher.tells(outcome.output + outcome.errors, thatRankDied: 2), "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
         try expectResumption(on: cluster)
     }
