@@ -46,7 +46,8 @@ enum DocumentedCommands {
 
     /// Pages of measurements. Their commands take minutes to hours and more than one machine; options are looked up, nothing is run.
     static let measurements = [
-        "docs/isbi2012.md", "docs/kernels.md", "docs/performance.md", "docs/reliability.md", "docs/scaling.md",
+        "docs/isbi2012.md", "docs/kernels.md", "docs/performance-avx512.md", "docs/performance.md",
+        "docs/reliability.md", "docs/scaling.md",
     ]
 
     /// Commands that no test can run, or that other tests run. The options of our program are looked up in these, too. A command is meant

@@ -6,6 +6,7 @@ import fnmatch
 import os
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true",
                         help="all rows in small, a few minutes, to see that everything works; results and page go to benchmarks/.quick")
     parser.add_argument("--report-only", action="store_true", help="only write the page again from the stored results")
+    parser.add_argument("--figures-only", action="store_true",
+                        help="the page has the tables alone, as for a second machine: without texts, profile, and exposed communication")
     parser.add_argument("--results", type=Path, metavar="FILE.json", help="raw results (default benchmarks/results/comparison.json)")
     parser.add_argument("--output", type=Path, metavar="FILE.md", help="the page (default docs/performance.md)")
     parser.add_argument("--ignore-load", action="store_true", help="measure on a busy machine, too; the page says so")
@@ -178,7 +181,12 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.results or folder / "comparison.json"
     output = arguments.output or (folder / "performance.md" if arguments.quick else ROOT / "docs/performance.md")
     is_complete = arguments.report_only or measure(arguments, path)
-    text = page(Results.read(path), folder, BENCHMARKS / "text")
+    results = Results.read(path)
+    if arguments.figures_only:
+        with tempfile.TemporaryDirectory() as nothing:
+            text = page(results, Path(nothing), Path(nothing), f"Performance: {results.machine['cpu']}, {results.machine['instruction_set']}")
+    else:
+        text = page(results, folder, BENCHMARKS / "text")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     print(f"benchmarks/run: wrote {os.path.relpath(output)}")

@@ -20,11 +20,11 @@ TWO_CORES = {TWO_THREADS: "one rank of two threads", TWO_RANKS: "two ranks of on
 DIRECTION_NAMES = dict(zip(DIRECTIONS, ("forward", "input gradient", "weight gradient")))
 
 
-def page(results: Results, folder: Path, text: Path) -> str:
-    """The whole page. `folder` may hold `communication.json` and `profile.txt`; `text` holds the hand-written sections."""
+def page(results: Results, folder: Path, text: Path, title: str = "Performance") -> str:
+    """The whole page. `folder` may hold `communication.json` and `profile.txt`; `text` may hold hand-written sections."""
     plan = Plan(results.quick)
     sections = [
-        heading(results, plan), goals(results, plan, folder), avx2_section(results, plan), layer_section(results, plan),
+        heading(results, plan, title), goals(results, plan, folder), avx2_section(results, plan), layer_section(results, plan),
         memory_section(results, plan), scaling_section(results, plan), breakdown_section(results, plan), start_up_section(results, plan),
         communication_section(folder), profile_section(folder), *partials(text), machine_section(results, plan), method_section(results)]
     return "\n\n".join(section.strip() for section in sections if section.strip()) + "\n"
@@ -36,9 +36,9 @@ def state(results: Results, row: Row) -> str:
     return "failed" if "failed" in record else f"{NOT_RUN}: {record['not_run']}" if "not_run" in record else NOT_RUN
 
 
-def heading(results: Results, plan: Plan) -> str:
+def heading(results: Results, plan: Plan, title: str) -> str:
     lines = [
-        "# Performance",
+        f"# {title}",
         "Written by `benchmarks/run`; edit `benchmarks/text/*.md` and run it again (`--report-only` is enough), not this page.",
         "All in fp32 on the same cores in the same session: the programs take turns, medians count, and the ratio is to the faster of PyTorch's two "
         "memory layouts. Ratios are more trustworthy than seconds."]
@@ -148,6 +148,8 @@ def goals(results: Results, plan: Plan, folder: Path) -> str:
 
 
 def avx2_section(results: Results, plan: Plan) -> str:
+    if results.machine["instruction_set"] != "avx512":
+        return ""
     lines = []
     for row in plan.steps:
         figures = AgainstPyTorch.of(results, row, OURS_AVX2)
@@ -191,7 +193,8 @@ def transform_included(results: Results, plan: Plan) -> str:
         layer(output)[direction]["winograd"]["weights_transformed"] for row in plan.layers for output in results.outputs(row.name, ONEDNN)
         for direction in DIRECTIONS if layer(output)[direction]["winograd"]]
     if not cases:
-        return f"whether Winograd's weight transform is inside: {NOT_RUN}"
+        was_run = any(results.outputs(row.name, ONEDNN) for row in plan.layers)
+        return "its Winograd algorithm is not there on this CPU" if was_run else f"whether Winograd's weight transform is inside: {NOT_RUN}"
     if not any(cases):
         return "Winograd's weight transform is inside its times"
     return f"Winograd's weight transform is outside its times in {sum(cases)} of {len(cases)} runs"

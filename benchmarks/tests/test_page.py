@@ -50,6 +50,18 @@ def line_with(text, *parts):
     return [cell.strip() for cell in lines[0].strip("|").split("|")]
 
 
+class MachineTests(unittest.TestCase):
+    def test_without_avx512(self):
+        plan = Plan()
+        results = results_of({plan.layers[0].name: layers(2.0, None, 1.0)})
+        self.assertIn("## With AVX2 only", written(results))
+        results.machine = {**MACHINE, "instruction_set": "avx2"}
+        text = written(results)
+        self.assertNotIn("## With AVX2 only", text)
+        self.assertIn("its Winograd algorithm is not there on this CPU", text)
+        self.assertIn("whether Winograd's weight transform is inside: not run", written(results_of({})))
+
+
 class GoalTests(unittest.TestCase):
     def test_larger_is_better(self):
         goal = Goal(5, 3.5)
