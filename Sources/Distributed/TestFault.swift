@@ -17,8 +17,10 @@ package struct TestFault: Sendable, Equatable {
         case hang
         /// A bit of a parameter changes (`forward`), or of a gradient at a step that is verified (`backward`).
         case flip
-        /// The loss of the rank's first sample is not a number (`forward`), or an element of its gradient (`backward`).
+        /// The loss of the rank's first sample is not a number (`forward`).
         case nan
+        /// The rank throws an error, as it does when it cannot read a file (`forward`, `backward`).
+        case error
 
         /// Whether the process itself suffers it; the others are for whoever asks `Watchdog.isPlanned`.
         var strikesProcess: Bool { [.kill, .stop, .hang].contains(self) }
@@ -48,7 +50,7 @@ package struct TestFault: Sendable, Equatable {
         case .kill: raise(SIGKILL)
         case .stop: raise(SIGSTOP)
         case .hang: while true { sleep(1) }
-        case .differ, .flip, .nan: break
+        case .differ, .flip, .nan, .error: break
         }
     }
 }

@@ -69,6 +69,7 @@ public struct World: ~Copyable {
         if isFinalizedHere {
             do throws(MPIError) {
                 try communicator.watchdog.disarm()
+                if !communicator.isOnOneHost, Self.libraryVersion.hasPrefix("MPICH") { usleep(Self.silence) }
                 try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank)
                 communicator.watchdog.rest()
             } catch {
@@ -76,6 +77,13 @@ public struct World: ~Copyable {
             }
         }
     }
+
+    /// Microseconds for which ranks on several hosts do nothing before they finalise MPICH.
+    ///
+    /// MPICH 4.0 over UCX closes its connections in `MPI_Finalize` without letting the ranks meet first (later versions do): each waits for
+    /// an answer of every peer, and then for the launcher, and answers nobody any more. A rank that still moves messages when another one
+    /// begins to close gives its answer too early, and never gets one. When all are silent for a moment nobody answers before it closes itself.
+    private static let silence: UInt32 = 250_000
 
     /// Runs the whole program: joins the job, calls `body`, finalises. An error, of `body` or of MPI, ends the job on all
     /// ranks with one line on standard error and the error's exit status (see `Communicator.fail`). Where the job cannot be joined

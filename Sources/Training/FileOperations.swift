@@ -32,29 +32,29 @@ package struct SystemFiles: FileOperations {
     package init() {}
 
     package func create(_ path: String) throws -> Int32 {
-        try repeated("create", path) { Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
+        try Self.repeated("create", path) { Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
     }
 
     package func open(_ path: String) throws -> Int32 {
-        try repeated("open", path) { Glibc.open(path, O_RDONLY | O_CLOEXEC) }
+        try Self.repeated("open", path) { Glibc.open(path, O_RDONLY | O_CLOEXEC) }
     }
 
     package func size(of descriptor: Int32, _ path: String) throws -> Int {
         var status = stat()
-        _ = try repeated("examine", path) { fstat(descriptor, &status) }
+        _ = try Self.repeated("examine", path) { fstat(descriptor, &status) }
         return Int(status.st_size)
     }
 
     package func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer, _ path: String) throws -> Int {
-        try repeated("read", path) { Glibc.read(descriptor, bytes.baseAddress!, bytes.count) }
+        try Self.repeated("read", path) { Glibc.read(descriptor, bytes.baseAddress!, bytes.count) }
     }
 
     package func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws -> Int {
-        try repeated("write", path) { Glibc.write(descriptor, bytes.baseAddress!, bytes.count) }
+        try Self.repeated("write", path) { Glibc.write(descriptor, bytes.baseAddress!, bytes.count) }
     }
 
     package func synchronize(_ descriptor: Int32, _ path: String) throws {
-        _ = try repeated("force to disk", path) { fsync(descriptor) }
+        _ = try Self.repeated("force to disk", path) { fsync(descriptor) }
     }
 
     package func close(_ descriptor: Int32, _ path: String) throws {
@@ -63,18 +63,18 @@ package struct SystemFiles: FileOperations {
     }
 
     package func rename(_ path: String, to newPath: String) throws {
-        _ = try repeated("rename", path) { Glibc.rename(path, newPath) }
+        _ = try Self.repeated("rename", path) { Glibc.rename(path, newPath) }
     }
 
     package func remove(_ path: String) throws {
-        _ = try repeated("delete", path) { unlink(path) }
+        _ = try Self.repeated("delete", path) { unlink(path) }
     }
 
     package func synchronizeFolder(_ path: String) throws {
-        let descriptor = try repeated("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try Self.repeated("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { _ = Glibc.close(descriptor) }
         // File systems that cannot force a folder say EINVAL, and need no telling.
-        if fsync(descriptor) != 0 && errno != EINVAL { throw TrainingError.system("force to disk", path) }
+        _ = try Self.repeated("force to disk", path) { fsync(descriptor) == 0 || errno == EINVAL ? 0 : -1 }
     }
 
     package func contents(of folder: String) throws -> [String] {
@@ -92,7 +92,8 @@ package struct SystemFiles: FileOperations {
         return names
     }
 
-    private func repeated<T: SignedInteger>(_ action: String, _ path: String, _ call: () -> T) throws -> T {
+    /// What a system call returns, which is made again as long as a signal interrupts it. Throws what errno says where it is below 0.
+    package static func repeated<T: SignedInteger>(_ action: String, _ path: String, _ call: () -> T) throws -> T {
         while true {
             let result = call()
             if result >= 0 { return result }

@@ -18,6 +18,8 @@ extension TrainingConfiguration {
     package var memoryMode: MemoryMode { MemoryMode(rawValue: memory)! }
     /// `reduction` as a reducer takes it.
     package var reductionMethod: ReductionMethod { ReductionMethod(rawValue: reduction)! }
+    /// The parts of `part`, positions of the batch, that a rank must keep sums of.
+    func blocks(of part: Range<Int>) -> [Range<Int>] { reductionMethod.blocks(of: part, in: batchSize) }
     /// What the architectures are asked for.
     package var architectureOptions: ArchitectureOptions {
         ArchitectureOptions(
@@ -42,10 +44,9 @@ extension Network {
         _ configuration: TrainingConfiguration, part: Range<Int>, channels: Int, height: Int, width: Int, device: Device,
         sharing shared: Network? = nil
     ) throws -> Network {
-        let blocks = configuration.reductionMethod.blocks(of: part, in: configuration.batchSize)
-        return Network(
+        Network(
             try graph(configuration, channels: channels, height: height, width: width),
-            purpose: .training(blocks: blocks, split: { BatchTree.split($0) }), device: device, sharing: shared,
+            purpose: .training(blocks: configuration.blocks(of: part), split: { BatchTree.split($0) }), device: device, sharing: shared,
             convolution: configuration.convolutionMethod, memory: configuration.memoryMode, accumulation: configuration.accumulate,
             loss: configuration.lossFunction)
     }

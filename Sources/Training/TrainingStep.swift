@@ -71,20 +71,25 @@ package final class TrainingStep {
         set { backward.bucketObserver = newValue }
     }
 
+    private var pixels: Int { network.outputShape.height * network.outputShape.width }
+
+    /// What a pixel's loss counts in the gradient, so that the sum over the batch is the mean.
+    private var lossScale: Float { 1 / Float(configuration.batchSize * pixels) }
+
     /// Bytes that the network and its optimizer take.
     package var memoryBytes: Int { network.memoryBytes + optimizer.memoryBytes + 4 * (average?.memory.buffer.count ?? 0) }
 
     /// Forward and loss of update `step`, whose batch begins at `position` of the stream; what all ranks know after it.
     package func evaluate(step: Int, position: Int, signal: Int32 = 0, clock: inout StepClock) throws -> StepAgreement.Outcome {
         self.step = step
-        let pixels = network.outputShape.height * network.outputShape.width
         watchdog.enter(.forward, step: step)
+        try throwIfPlanned()
         if watchdog.isPlanned(.nan) { network.target(sample: 0)[0] = .nan }
         if watchdog.isPlanned(.flip) { flipBit(of: network.parameterValues) }
         damage?(.beforeForward)
         network.forward(training: true, seed: configuration.seed, firstPosition: position + local.lowerBound)
         try statistics?.check()
-        network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+        network.evaluateLoss(scale: lossScale)
         damage?(.beforeBackward)
         clock.mark(\.forward)
         let parameters = checksum ?? check.checksum(on: network.device, network.parameterMemory.pointer)
@@ -101,6 +106,7 @@ package final class TrainingStep {
     /// With `verify` nothing is sent before backward has ended and it has been given the checksum of this rank's own gradients.
     package func differentiate(position: Int, clock: inout StepClock, verify: ((UInt64) throws -> Void)? = nil) throws -> Bool {
         watchdog.enter(.backward)
+        try throwIfPlanned()
         try backward.run(seed: configuration.seed, firstPosition: position + local.lowerBound, sends: verify == nil)
         try statistics?.check()
         if let verify {
@@ -137,9 +143,8 @@ package final class TrainingStep {
     /// A network for the samples of `rank`, with the parameters of this one: this one itself if that rank's part of the batch is divided like
     /// this rank's own.
     func network(forSamplesOf rank: Int) throws -> Network {
-        let part = partition.range(of: rank), blocks = configuration.reductionMethod.blocks(of: part, in: configuration.batchSize)
-        let own = configuration.reductionMethod.blocks(of: local, in: configuration.batchSize)
-        if blocks.map(\.count) == own.map(\.count) { return network }
+        let part = partition.range(of: rank)
+        if configuration.blocks(of: part).map(\.count) == configuration.blocks(of: local).map(\.count) { return network }
         return try Network.training(
             configuration, part: part, channels: network.inputShape.channels, height: network.inputShape.height,
             width: network.inputShape.width, device: network.device, sharing: network)
@@ -147,12 +152,16 @@ package final class TrainingStep {
 
     /// The checksum of the gradients of the samples that `network` holds, the first of which is at `position` of the stream.
     func gradientChecksum(_ network: Network, position: Int) -> UInt64 {
-        let pixels = network.outputShape.height * network.outputShape.width
         network.forward(training: true, seed: configuration.seed, firstPosition: position)
-        network.evaluateLoss(scale: 1 / Float(configuration.batchSize * pixels))
+        network.evaluateLoss(scale: lossScale)
         network.backward(training: true, seed: configuration.seed, firstPosition: position)
         damage?(.afterReplay)
         return BufferCheck(count: network.gradientValues.count).checksum(on: network.device, network.gradientValues.baseAddress!)
+    }
+
+    /// A planned fault: an error on this rank alone.
+    private func throwIfPlanned() throws {
+        if watchdog.isPlanned(.error) { throw TrainingError(.inputOutput, "step \(step): an error that a test has planned") }
     }
 
     /// A planned fault: what a particle does to memory.

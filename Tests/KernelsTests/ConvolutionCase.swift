@@ -9,12 +9,15 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
     let kind: Convolution.Kind
     let inputs, outputs: ChannelLayout
     let batch, height, width, kernelHeight, kernelWidth: Int
+    /// Other seeds give other data.
+    let seed: UInt64
 
     init(
         _ algorithm: ConvolutionAlgorithm, _ inputs: [Int], _ outputs: [Int], _ height: Int, _ width: Int, batch: Int = 1,
-        kernel: (Int, Int)? = nil, valid: Bool = false
+        kernel: (Int, Int)? = nil, valid: Bool = false, seed: UInt64 = 0
     ) {
         self.algorithm = algorithm
+        self.seed = seed
         kind = algorithm == .upsampled ? .upsampling : (algorithm == .transposed ? .transposed : (valid ? .valid : .same))
         self.inputs = ChannelLayout(parts: inputs)
         self.outputs = ChannelLayout(parts: outputs)
@@ -64,7 +67,7 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
         (0..<batch).map { sample in
             Image(
                 channels: channels, height: height, width: width,
-                values: testNumbers(channels * height * width, seed: seed + 100 * UInt64(sample)).map { Double($0) })
+                values: testNumbers(channels * height * width, seed: 1000 * self.seed + seed + 100 * UInt64(sample)).map { Double($0) })
         }
     }
     /// The input of each sample.
@@ -74,9 +77,9 @@ final class ConvolutionCase: Sendable, CustomTestStringConvertible {
     /// What an accumulating input gradient is added to.
     var initial: [Image] { images(channels: inputs.channels, height: height, width: width, seed: 3) }
     /// Weights as [outputs][inputs][taps].
-    var weights: [Float] { testNumbers(outputs.channels * inputs.channels * taps, seed: 4) }
+    var weights: [Float] { testNumbers(outputs.channels * inputs.channels * taps, seed: 1000 * seed + 4) }
     /// One bias for each output channel.
-    var bias: [Float] { testNumbers(outputs.channels, seed: 5) }
+    var bias: [Float] { testNumbers(outputs.channels, seed: 1000 * seed + 5) }
 
     /// The weights as the kernels want them.
     var storedWeights: TestMemory {

@@ -92,6 +92,24 @@ import Training
         #expect(pairs(pairing) == ["training": (0..<2).map { ["imagesTr/img_\($0).tif", "labelsTr/img_\($0).tif"] }])
     }
 
+    /// nnU-Net's names: the first channel of a case is called CASE_0000.
+    @Test func channelsOfNNUNet() throws {
+        for k in [1, 2, 10] {
+            try images("imagesTr/em_\(k)_0000.tif")
+            try labels("labelsTr/em_\(k).tif")
+        }
+        let pairing = try DataPairing([folder.path])
+        #expect(pairing.groups.map(\.basis) == [.names])
+        #expect(pairs(pairing) == ["training": [1, 2, 10].map { ["imagesTr/em_\($0)_0000.tif", "labelsTr/em_\($0).tif"] }])
+        // A series that is numbered so from 0 loses nothing by it.
+        let series = folder / "series"
+        for k in 0..<2 {
+            try images("series/s_000\(k).tif")
+            try labels("series/s_000\(k)_mask.tif")
+        }
+        #expect(try pairs(DataPairing([series]))["training"]?.count == 2)
+    }
+
     @Test func byOrderWhereNamesSayNothing() throws {
         for k in 0..<3 {
             try images("images/day\(k).tif")

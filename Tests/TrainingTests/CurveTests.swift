@@ -62,6 +62,22 @@ import Training
         #expect(Set(axis.ticks.map(\.label)).count == axis.ticks.count, "\(axis)")
     }
 
+    /// Also of numbers at the ends of what a Double holds there is an axis.
+    @Test func axesOfExtremes() {
+        let extremes = [5e-324, 1e-310, 1e-281, 1e281, 1e300, Double.greatestFiniteMagnitude]
+        for lower in extremes + [0] + extremes.map({ -$0 }) {
+            for upper in extremes + [0] where upper >= lower {
+                let axes = [ChartAxis(covering: lower...upper)] + (lower > 0 ? [ChartAxis(logarithmic: lower...upper)] : [])
+                for axis in axes {
+                    #expect(!axis.ticks.isEmpty && axis.range.lowerBound < axis.range.upperBound, "\(lower)...\(upper): \(axis)")
+                    #expect(
+                        (0...1).contains(axis.fraction(lower)) && (0...1).contains(axis.fraction(upper)), "\(lower)...\(upper): \(axis)")
+                    #expect(axis.ticks.allSatisfy { $0.label.count < 12 }, "\(lower)...\(upper): \(axis.ticks)")
+                }
+            }
+        }
+    }
+
     /// What is drawn now and then takes at most a hundredth of the time.
     @Test func pace() {
         final class Clock { var now = 5.0 }

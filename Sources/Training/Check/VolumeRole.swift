@@ -57,9 +57,12 @@ struct VolumeRole: Equatable {
 
     private static func key(_ words: [String]) -> String {
         let single = letters(words).count == 1
-        return words.filter {
+        var left = words.filter {
             !imageWords.contains($0) && !labelWords.contains($0) && $0 != "ground" && !(single && ($0 == "x" || $0 == "y"))
-        }.joined(separator: " ")
+        }
+        // nnU-Net calls the first channel of a case CASE_0000, and its labels CASE.
+        if left.count > 1, left.last == "0000" { left.removeLast() }
+        return left.joined(separator: " ")
     }
 
     private static func letters(_ words: [String]) -> [String] { words.filter { $0.first?.isLetter == true } }

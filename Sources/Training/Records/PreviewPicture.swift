@@ -51,9 +51,9 @@ package struct PreviewPicture: Equatable {
         func means(_ plane: UnsafeBufferPointer<Float>) -> [Float] {
             (0..<height * width).map { place in
                 let origin = origin(place)
-                var sum: Float = 0
-                for y in 0..<rows { for x in 0..<columns { sum += plane[origin + y * stride + x] } }
-                return sum / Float(rows * columns)
+                var sum = 0.0
+                for y in 0..<rows { for x in 0..<columns { sum += Double(plane[origin + y * stride + x]) } }
+                return Float(sum / Double(rows * columns))
             }
         }
 
@@ -66,11 +66,12 @@ package struct PreviewPicture: Equatable {
     package init(image: UnsafeBufferPointer<Float>, channels: Int, height: Int, width: Int) {
         let reduction = Reduction(height: height, width: width), plane = height * width, shown = channels == 3 ? 3 : 1
         let planes = (0..<shown).map { reduction.means(UnsafeBufferPointer(rebasing: image[$0 * plane..<($0 + 1) * plane])) }
-        let least = planes.joined().min() ?? 0, greatest = planes.joined().max() ?? 1
+        // In double precision, as the inverse of a very small range is infinite in single precision, and so is a very large range.
+        let least = Double(planes.joined().min() ?? 0), greatest = Double(planes.joined().max() ?? 1)
         let scale = greatest > least ? 255 / (greatest - least) : 0
         self.init(
             width: reduction.width, height: reduction.height, channels: shown,
-            pixels: (0..<planes[0].count * shown).map { UInt8(((planes[$0 % shown][$0 / shown] - least) * scale).rounded()) })
+            pixels: (0..<planes[0].count * shown).map { UInt8(((Double(planes[$0 % shown][$0 / shown]) - least) * scale).rounded()) })
     }
 
     /// Labels: foreground white, or the classes in their colours and what is ignored in grey.

@@ -21,7 +21,7 @@ package struct ChartAxis: Equatable {
     ///   - count: How many marks there are, about.
     ///   - isTight: Whether the axis ends where the values do, not at a mark.
     package init(covering values: ClosedRange<Double>, count: Int = 5, isTight: Bool = false) {
-        var (lower, upper) = (values.lowerBound, values.upperBound)
+        var (lower, upper) = (Self.tamed(values.lowerBound), Self.tamed(values.upperBound))
         if upper - lower <= abs(upper) * 1e-9 {
             let margin = upper == 0 ? 1 : abs(upper) * 0.1
             (lower, upper) = (lower - margin, upper + margin)
@@ -39,6 +39,7 @@ package struct ChartAxis: Equatable {
     /// A logarithmic axis; the values are above zero.
     package init(logarithmic values: ClosedRange<Double>) {
         precondition(values.lowerBound > 0, "ChartAxis: a logarithm of \(values.lowerBound)")
+        let values = max(Self.tamed(values.lowerBound), Self.least)...max(Self.tamed(values.upperBound), Self.least)
         let lower = log10(values.lowerBound), upper = log10(values.upperBound)
         let decades = Int(lower.rounded(.down))...max(Int(lower.rounded(.down)) + 1, Int(upper.rounded(.up)))
         // Few decades have marks in between as well, many only every few.
@@ -62,6 +63,15 @@ package struct ChartAxis: Equatable {
         return min(max(share, 0), 1)
     }
 
+    /// Numbers nearer to zero than this, or farther from it than its inverse, leave no room for steps between them and the ends of what a
+    /// Double holds.
+    private static let least = 1e-280
+
+    /// Zero for what is next to nothing, and what is beyond all bounds brought back to them.
+    private static func tamed(_ value: Double) -> Double {
+        abs(value) < least ? 0 : min(max(value, -1 / least), 1 / least)
+    }
+
     private static func niceStep(_ rough: Double) -> Double {
         let power = pow(10, log10(rough).rounded(.down)), ratio = rough / power
         return (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power
@@ -70,6 +80,7 @@ package struct ChartAxis: Equatable {
     /// A number with as many digits as tell it from its neighbours: `0.25`, `1500`, `20k`, `1.5M`, `2e-5`.
     static func label(_ value: Double, step: Double) -> String {
         if value == 0 || abs(value) < step * 1e-6 { return "0" }
+        if abs(value) >= 1e15 { return power(value, step: step) }
         for (unit, suffix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] where abs(value) >= unit && (unit > 1e3 || abs(value) >= 1e4) {
             return digits(value / unit, step / unit) + suffix
         }
