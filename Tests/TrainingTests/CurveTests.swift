@@ -64,7 +64,7 @@ import Training
 
     /// Also of numbers at the ends of what a Double holds there is an axis.
     @Test func axesOfExtremes() {
-        let extremes = [5e-324, 1e-310, 1e-281, 1e281, 1e300, Double.greatestFiniteMagnitude]
+        let extremes = [Double.leastNonzeroMagnitude, .leastNormalMagnitude / 1024, 1e-281, 1e281, 1e300, .greatestFiniteMagnitude]
         for lower in extremes + [0] + extremes.map({ -$0 }) {
             for upper in extremes + [0] where upper >= lower {
                 let axes = [ChartAxis(covering: lower...upper)] + (lower > 0 ? [ChartAxis(logarithmic: lower...upper)] : [])
