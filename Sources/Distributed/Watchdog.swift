@@ -48,6 +48,8 @@ public final class Watchdog: @unchecked Sendable {
     private var waitBegan: Int?
     /// Whether this wait has been warned of, and by this rank.
     private var hasWarned = false, hasSpoken = false
+    /// What there was to be said when this wait first lasted too long.
+    private var firstVerdict: String?
     /// The fault that a test wants, until it has struck.
     private var fault: TestFault?
     private var tasksOfPhase = 0
@@ -136,7 +138,7 @@ public final class Watchdog: @unchecked Sendable {
         state.store(currentState.word & ~1, ordering: .relaxed)
         work.store(workDone &+ 1, ordering: .relaxed)
         if hasSpoken, let waitBegan { say("the ranks go on, after \((clock.load(ordering: .relaxed) - waitBegan) / 1000) s") }
-        (hasWarned, hasSpoken) = (false, false)
+        (hasWarned, hasSpoken, firstVerdict) = (false, false, nil)
         waitBegan = nil
     }
 
@@ -161,9 +163,12 @@ public final class Watchdog: @unchecked Sendable {
         let longest = isAskedToEnd?() == true ? min(limits.end, Self.hurry) : limits.end
         // Ranks that are at a long phase have until later, for the warning as for the end: one does not make up for the other.
         if waited >= longest, let standstill = standstill(of: longest, now, heartbeats) {
-            // The others come to the same end; those that are not ended by the speaker, because it cannot reach them, end themselves.
+            // The others come to the same end; those that are not ended by the speaker, because it cannot reach them, end themselves. They
+            // say what they saw at first: by then the speaker may be silent, too, as it is ending the job.
+            let text = firstVerdict ?? standstill.text
+            firstVerdict = text
             if waited >= longest + (standstill.speaker == rank ? 0 : Self.patience) {
-                end("\(standstill.text). The job ends; the same command goes on from the last checkpoint")
+                end("\(text). The job ends; the same command goes on from the last checkpoint")
             }
         } else if waited >= limits.warning, !hasWarned, let standstill = standstill(of: limits.warning, now, heartbeats) {
             hasWarned = true
