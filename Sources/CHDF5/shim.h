@@ -18,6 +18,7 @@ static inline hid_t hdf5_file_creation(void) { return H5P_FILE_CREATE; }
 static inline hid_t hdf5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline hid_t hdf5_dataset_access(void) { return H5P_DATASET_ACCESS; }
 static inline hid_t hdf5_link_creation(void) { return H5P_LINK_CREATE; }
+static inline hid_t hdf5_link_access(void) { return H5P_LINK_ACCESS; }
 static inline unsigned hdf5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned hdf5_truncate(void) { return H5F_ACC_TRUNC; }
 

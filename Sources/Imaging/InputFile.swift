@@ -13,7 +13,8 @@ package final class InputFile: Sendable {
     /// - Throws: `ImagingError` if it does not exist, is a folder, is empty, or may not be read.
     package init(_ path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // O_NONBLOCK is for pipes that have the name of a file: to open one waits for a writer.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let missing = errno == ENOENT || errno == ENOTDIR
             throw ImagingError(

@@ -147,11 +147,18 @@ extension Checkpoint {
         data = DataDescription(
             fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
             channels: Int(try file.number("channels", as: Int64.self)))
+        guard progress.isPossible, (1...1 << 16).contains(data.channels) else {
+            throw TrainingError(.invalid, "\(path): its counts are none of a run: \(data.channels) channels, \(progress)")
+        }
         // The first files of this format had only Adam, and did not name its state.
         let isNamed = file.hasAttribute("optimizer_state")
         let states = isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"]
         let hasAverage = isNamed ? try file.number("has_average", as: Int64.self) == 1 : false
-        parameters = try file.texts("parameter_names").map { name in
+        let names = try file.texts("parameter_names")
+        guard Set(states).count == states.count, Set(names).count == names.count else {
+            throw TrainingError(.invalid, "\(path): its parameters \(names) or the optimizer's \(states) are listed twice")
+        }
+        parameters = try names.map { name in
             let shape = try file.dataset("/parameters/\(name)").shape
             func array(_ group: String) throws -> [Float] {
                 let values: [Float] = try file.read("\(group)/\(name)")

@@ -34,6 +34,7 @@ public final class HDF5Dataset: Sendable {
         elementType = HDF5Dataset.elementType(typeInFile)
         let creation = try HDF5Handle(H5Dget_create_plist(dataset.id), file: file.path, "open \(path)")
         let layout = H5Pget_layout(creation.id)
+        try HDF5Dataset.requireOwnNumbers(creation, layout, path, file)
         if layout == H5D_CHUNKED {
             var chunk = [hsize_t](repeating: 0, count: shape.count)
             try hdf5Check(H5Pget_chunk(creation.id, Int32(shape.count), &chunk), file: file.path, "open \(path)")
@@ -86,6 +87,14 @@ public final class HDF5Dataset: Sendable {
         }
     }
 
+    /// Throws if the file holds less than a `ratio`th of the bytes that the dataset is said to have: it claims memory that it does not need.
+    package func requireStorage(ratio: Int) throws {
+        guard let storedBytes, let elementType else { return }
+        guard shape.reduce(Double(elementType.size), { $0 * Double($1) }) <= Double(storedBytes) * Double(ratio) else {
+            throw ImagingError(.invalid, file.path, "\(path) claims the shape \(shape) and holds \(storedBytes) bytes")
+        }
+    }
+
     /// The type to read into: the file's own for an enumeration, which libhdf5 does not convert.
     private func memoryType<T: HDF5Element>(_ type: T.Type) -> hid_t {
         elementType == .boolean && type == UInt8.self ? typeInFile.id : T.hdf5Type
@@ -116,6 +125,7 @@ extension HDF5File {
             let access = try HDF5Handle(H5Pcreate(hdf5_dataset_access()), file: self.path, "make a property list")
             // 0.75: the library's default preference for giving up chunks that were read to the end.
             try hdf5Check(H5Pset_chunk_cache(access.id, 12421, chunkCache, 0.75), file: self.path, "set a property")
+            try hdf5StayInFile(access, file: self.path)
             return try HDF5Dataset(HDF5Handle(H5Dopen2(handle.id, path, access.id), file: self.path, "open \(path)"), at: path, in: self)
         }
     }
@@ -159,6 +169,7 @@ extension HDF5File {
     /// Reads a whole dataset, converted to `type`; `dataset(path).shape` tells its shape.
     public func read<T: HDF5Element>(_ path: String, as type: T.Type = T.self) throws -> [T] {
         let dataset = try dataset(path)
+        try dataset.requireStorage(ratio: 65536)
         return try [T](unsafeUninitializedCapacity: dataset.count) { values, count in
             try dataset.read(into: UnsafeMutableBufferPointer(rebasing: values[..<dataset.count]))
             count = dataset.count
@@ -191,6 +202,29 @@ extension HDF5Dataset {
             throw ImagingError(.invalid, file.path, "\(path) claims the shape \(shape), which no memory holds")
         }
         return shape.map { Int($0) }
+    }
+
+    /// Throws if the dataset's numbers lie in other files: one that somebody sends must not name another one that is read in its place.
+    private static func requireOwnNumbers(
+        _ creation: borrowing HDF5Handle, _ layout: H5D_layout_t, _ path: String, _ file: HDF5File
+    ) throws {
+        func outside(_ name: String) -> ImagingError {
+            ImagingError(
+                .invalid, file.path, "the numbers of \(path) lie in \(name), which is not followed; copy them into the file (h5repack does)")
+        }
+        guard H5Pget_external_count(creation.id) <= 0 else { throw outside("files of their own") }
+        guard layout == H5D_VIRTUAL else { return }
+        var count = 0
+        try hdf5Check(H5Pget_virtual_count(creation.id, &count), file: file.path, "open \(path)")
+        for index in 0..<count {
+            let length = H5Pget_virtual_filename(creation.id, index, nil, 0)
+            try hdf5Check(length, file: file.path, "open \(path)")
+            var text = [CChar](repeating: 0, count: length + 1)
+            try hdf5Check(H5Pget_virtual_filename(creation.id, index, &text, text.count), file: file.path, "open \(path)")
+            let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            // A dot is the file itself.
+            if name != "." { throw outside("the file \(name)") }
+        }
     }
 
     private static func elementType(_ type: borrowing HDF5Handle) -> PixelType? {

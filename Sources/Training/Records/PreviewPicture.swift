@@ -68,9 +68,11 @@ package struct PreviewPicture: Equatable {
         let planes = (0..<shown).map { reduction.means(UnsafeBufferPointer(rebasing: image[$0 * plane..<($0 + 1) * plane])) }
         let least = planes.joined().min() ?? 0, greatest = planes.joined().max() ?? 1
         let scale = greatest > least ? 255 / (greatest - least) : 0
+        // Sums and differences of very large values are infinite.
+        func byte(_ value: Float) -> UInt8 { UInt8(max(0, min(value.isFinite ? value.rounded() : 0, 255))) }
         self.init(
             width: reduction.width, height: reduction.height, channels: shown,
-            pixels: (0..<planes[0].count * shown).map { UInt8(((planes[$0 % shown][$0 / shown] - least) * scale).rounded()) })
+            pixels: (0..<planes[0].count * shown).map { byte((planes[$0 % shown][$0 / shown] - least) * scale) })
     }
 
     /// Labels: foreground white, or the classes in their colours and what is ignored in grey.

@@ -1,0 +1,17 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that nobody who builds unet-mpi builds this. `run` sets UNET_FUZZING, with which the package above compiles what
+// reads files for the sanitizer and the fuzzer.
+let package = Package(
+    name: "Fuzzing",
+    dependencies: [.package(name: "unet-mpi", path: "..")],
+    targets: [
+        .systemLibrary(name: "CLibFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
+            swiftSettings: [.treatAllWarnings(as: .error)],
+            // libFuzzer's own main stays in its archive: nothing asks for it.
+            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer"])]),
+    ]
+)

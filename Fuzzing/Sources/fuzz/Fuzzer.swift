@@ -1,0 +1,20 @@
+import FuzzTargets
+
+/// What libFuzzer calls.
+enum Fuzzer {
+    /// The first argument; nil if there is no such target.
+    static let target = CommandLine.arguments.dropFirst().first.flatMap { FuzzTarget(rawValue: $0) }
+    /// For the files of one run after the other.
+    static let folder = try! ScratchFolder()
+
+    /// One run; −1 for bytes that are not this target's.
+    static func run(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+        do {
+            if case .skipped = try target!.run(UnsafeRawBufferPointer(start: bytes, count: size), in: folder) { return -1 }
+            return 0
+        } catch {
+            // The fuzzer takes it for a crash, and keeps the input.
+            fatalError("\(error)")
+        }
+    }
+}
