@@ -28,7 +28,10 @@ package final class InputFile: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
             close(descriptor)
-            throw ImagingError(.invalid, path, status.st_mode & S_IFMT == S_IFDIR ? "is a folder, not a file" : "the file is empty")
+            let kind = status.st_mode & S_IFMT
+            throw ImagingError(
+                .invalid, path,
+                kind == S_IFREG ? "the file is empty" : kind == S_IFDIR ? "is a folder, not a file" : "is a pipe or a device, not a file")
         }
         size = Int(status.st_size)
     }

@@ -49,14 +49,3 @@ func tiff(description: UnsafeRawBufferPointer) -> [UInt8] {
     return file + description + [UInt8](repeating: 0, count: 5)
 }
 
-/// Reads a volume and its names by way of a process, and takes the file for weights, too.
-func readHDF5(_ path: String) throws {
-    var refusal: (any Error)?
-    for body in [
-        { _ = try VolumeReader.datasets(ofHDF5: path) }, { try readPages(VolumeReader(path)) }, { try readWeights(path) },
-    ] as [() throws -> Void] {
-        // Most files are of one kind only.
-        do { try body() } catch { refusal = error }
-    }
-    if let refusal { throw refusal }
-}

@@ -32,6 +32,29 @@ func importNetwork(_ path: String, in folder: ScratchFolder) throws {
     _ = try Checkpoint(path: output)
 }
 
+/// Reads an HDF5 file of `size` bytes by way of `program`: the names of its volumes, its only volume, the weights in it. Most files are of one kind;
+/// one that is of none is refused.
+func readHDF5(_ path: String, size: Int, by program: String) throws {
+    var limits = ReaderProcess.Limits()
+    (limits.processorSeconds, limits.seconds) = (2, 20)
+    func process(_ service: String...) -> ReaderProcess {
+        ReaderProcess(program: program, service: service, path: path, limits: limits)
+    }
+    var refusals: [any Error] = []
+    let readers: [() throws -> Void] = [
+        {
+            let names = try process("volumes", path).description([String].self)
+            if names.isEmpty { throw ImagingError(.invalid, path, "holds no volume") }
+        }, { try readPages(VolumeReader(process("volume", path, path), fileSize: size)) },
+        { try read(WeightFile(keras: process("weights", path), fileSize: size)) },
+    ]
+    for reader in readers {
+        do { try reader() } catch { refusals.append(error) }
+    }
+    if let unexpected = refusals.first(where: { !($0 is any ExitStatusProviding) }) { throw unexpected }
+    if refusals.count == readers.count { throw refusals[0] }
+}
+
 /// Plays the process that reads HDF5: the first byte says for whom, `v` for a volume, `w` for weights, `n` for names; what follows is what the
 /// process says.
 func readAnswers(_ bytes: UnsafeRawBufferPointer) throws {

@@ -46,7 +46,6 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     public static func prepare() {
         let words = Array(CommandLine.arguments.dropFirst())
         if words.first == ReaderService.command { ReaderService.run(words, status: exitStatus(of:), open: ReaderService.named) }
-        ReaderProcess.program = "/proc/self/exe"
         ImageLimit.samples = 1 << 22
     }
 
@@ -60,11 +59,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
     /// Reads these bytes.
     ///
-    /// - Parameter folder: for files; nothing of them stays there.
+    /// - Parameters:
+    ///   - folder: for files.
+    ///   - reader: the program that reads HDF5 for this one.
     /// - Throws: `FuzzFailure` if something was read that makes no sense, or refused in a way that it should not be.
-    public func run(_ bytes: UnsafeRawBufferPointer, in folder: ScratchFolder) throws -> Outcome {
+    public func run(_ bytes: UnsafeRawBufferPointer, in folder: ScratchFolder, reader: String = "/proc/self/exe") throws -> Outcome {
         do {
-            return try read(bytes, folder) ? .read : .skipped
+            return try read(bytes, folder, reader) ? .read : .skipped
         } catch let error as any ExitStatusProviding {
             let text = "\(error)"
             guard text.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\n" }), error.exitStatus != 0 else {
@@ -78,7 +79,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    private func read(_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Bool {
+    private func read(_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder, _ reader: String) throws -> Bool {
         let isTIFF = [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]].contains(Array(bytes.prefix(4)))
         let isHDF5 = bytes.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
         switch self {
@@ -105,8 +106,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .readerProtocol: try readAnswers(bytes)
         case .hdf5:
             guard isHDF5 else { return false }
-            guard ReaderProcess.program != nil else { throw FuzzFailure("there is no program that reads HDF5") }
-            try readHDF5(folder.file(bytes))
+            try readHDF5(folder.file(bytes), size: bytes.count, by: reader)
         case .checkpoint: try readCheckpoint(folder.file(bytes))
         case .checkpointContent: try readCheckpoint(folder.file(checkpoint(of: bytes)))
         case .configuration: try readConfiguration(bytes, in: folder)
