@@ -64,12 +64,9 @@ extension Checkpoint {
 
     /// Whether a file ends like a checkpoint, so that `info` can tell it from a volume.
     public static func isCheckpoint(path: String) throws -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
-        defer { try? file.close() }
-        let end = try file.seekToEnd()
-        guard end > UInt64(sealLength) else { return false }
-        try file.seek(toOffset: end - UInt64(sealLength))
-        return try file.read(upToCount: sealPrefix.utf8.count).map { Array($0) == Array(sealPrefix.utf8) } ?? false
+        // What is no file is no checkpoint: the reader of volumes says what is wrong.
+        guard let file = try? InputFile(path), file.size > sealLength else { return false }
+        return try file.bytes(at: file.size - sealLength, count: sealPrefix.utf8.count) == Array(sealPrefix.utf8)
     }
 
     /// The length of the HDF5 part of a checkpoint file whose seal is intact.

@@ -5,7 +5,7 @@ import Training
 /// What stands between the parts of an input that is several texts: a line of four hyphens.
 private func parts(of bytes: some Sequence<UInt8>, atMost count: Int) -> [String] {
     let text = String(decoding: Array(bytes), as: UTF8.self).components(separatedBy: "\n----\n")
-    return text.prefix(count) + [String](repeating: "", count: max(0, count - text.count))
+    return Array(text.prefix(count)) + [String](repeating: "", count: max(0, count - text.count))
 }
 
 /// Reads a checkpoint, and what others make of it.
@@ -18,7 +18,7 @@ func readCheckpoint(_ path: String) throws {
 
 /// A sealed checkpoint with the texts that the bytes hold: configuration, progress, metrics, normalization, names of parameters, names of the
 /// optimizer's states, channels.
-func checkpoint(of bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
+func sealedCheckpoint(of bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
     let texts = parts(of: bytes, atMost: 7).map { $0.replacingOccurrences(of: "\0", with: "") }
     let file = try HDF5File(inMemoryNamed: "made")
     try file.setAttribute("format", to: "unet-mpi checkpoint")
@@ -34,7 +34,8 @@ func checkpoint(of bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
     try file.setAttribute("optimizer_state", to: states)
     for name in names {
         for path in ["/parameters/\(name)"] + states.map({ "/optimizer/\($0)/\(name)" }) where !file.contains(path) {
-            try? file.write([1, 2, 3, 4] as [Float], shape: [2, 2], to: path)
+            // A name may be none that HDF5 takes.
+            _ = try? file.write([1, 2, 3, 4] as [Float], shape: [2, 2], to: path)
         }
     }
     let image = try file.image()

@@ -35,7 +35,7 @@ func readPages(_ volume: VolumeReader) throws {
 }
 
 /// A TIFF file of one page of 4 × 4 pixels with this description.
-func tiff(description: UnsafeRawBufferPointer) -> [UInt8] {
+func tiffFile(describedBy description: UnsafeRawBufferPointer) -> [UInt8] {
     func integer(_ value: Int, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
     let count = 9, pixels = 8 + 2 + 12 * count + 4, text = pixels + 16 * 4
     var file: [UInt8] = [0x49, 0x49, 42, 0, 8, 0, 0, 0] + integer(count, 2)

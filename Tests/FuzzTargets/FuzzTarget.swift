@@ -90,7 +90,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             guard isTIFF else { return false }
             try readPages(VolumeReader(folder.file(bytes)))
         case .tiffDescription:
-            try readPages(VolumeReader(folder.file(tiff(description: bytes))))
+            try readPages(VolumeReader(folder.file(tiffFile(describedBy: bytes))))
         case .npy:
             guard bytes.starts(with: [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]) else { return false }
             try readPages(VolumeReader(folder.file(bytes)))
@@ -102,13 +102,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                 return false
             }
             let path = try folder.file(bytes)
-            try self == .networkImport ? importNetwork(path, in: folder) : readWeights(path)
+            if self == .networkImport { try importNetwork(path, in: folder) } else { try readWeights(path) }
         case .readerProtocol: try readAnswers(bytes)
         case .hdf5:
             guard isHDF5 else { return false }
             try readHDF5(folder.file(bytes), size: bytes.count, by: reader)
         case .checkpoint: try readCheckpoint(folder.file(bytes))
-        case .checkpointContent: try readCheckpoint(folder.file(checkpoint(of: bytes)))
+        case .checkpointContent: try readCheckpoint(folder.file(sealedCheckpoint(of: bytes)))
         case .configuration: try readConfiguration(bytes, in: folder)
         case .runRecords: try readRunFolder(bytes, in: folder)
         }

@@ -1,9 +1,12 @@
 import FuzzTargets
+import Glibc
 
 /// What libFuzzer calls.
 enum Fuzzer {
-    /// The first argument; nil if there is no such target.
-    static let target = CommandLine.arguments.dropFirst().first.flatMap { FuzzTarget(rawValue: $0) }
+    /// The environment variable that names the target.
+    static let variable = "UNET_FUZZ_TARGET"
+    /// The target; nil if there is none of that name.
+    static let target = getenv(variable).flatMap { FuzzTarget(rawValue: String(cString: $0)) }
     /// For the files of one run after the other.
     static let folder = try! ScratchFolder()
 

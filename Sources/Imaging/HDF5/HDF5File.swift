@@ -136,9 +136,8 @@ public final class HDF5File: Sendable {
         var prefix = ""
         for name in object.split(separator: "/") {
             prefix += "/" + name
-            var information = H5L_info_t()
-            guard H5Lget_info(handle.id, prefix, &information, insideFile.id) >= 0 else { return nil }
-            if information.type == H5L_TYPE_EXTERNAL { return prefix }
+            let leadsOut = hdf5_leads_out(handle.id, prefix, insideFile.id)
+            if leadsOut != 0 { return leadsOut > 0 ? prefix : nil }
         }
         return nil
     }

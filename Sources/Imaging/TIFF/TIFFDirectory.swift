@@ -36,7 +36,7 @@ package struct TIFFDirectory {
         /// Whether the rows lie in the file one after another as they are, so that any of them can be read by itself.
         var isPlain: Bool { compression == 1 && !tiled && contiguous && bits >= 8 && !isBitReversed }
         /// Bytes of the page if it is stored without compression, in strips.
-        var bytes: Int { blockRowBytes * height * (separate ? samples : 1) }
+        var bytes: Int { (width * samplesInBlock * bits + 7) / 8 * height * (separate ? samples : 1) }
     }
 
     let file: InputFile
@@ -261,6 +261,11 @@ package struct TIFFDirectory {
             }
             guard decoded <= stored * page.greatestRatio else {
                 throw directory.damaged("page \(number) claims \(page.width)×\(page.height) pixels and holds \(Int(stored)) bytes")
+            }
+            // A tile may be larger than the image, but not so that it, and not the image, takes the memory.
+            guard decoded <= 4 * Double(page.bytes) + 0x1p26 else {
+                throw directory.damaged(
+                    "page \(number) of \(page.width)×\(page.height) pixels claims tiles of \(page.blockWidth)×\(page.blockHeight)")
             }
             return (offsets[0], contiguous, count)
         }

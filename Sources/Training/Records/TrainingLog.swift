@@ -71,7 +71,7 @@ package final class TrainingLog {
     /// no run can have written.
     package static func entries(of log: [UInt8]) -> [[String: Double]] {
         let decoder = JSONDecoder()
-        return log.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        return log.split(separator: UInt8(ascii: "\n")).compactMap { line -> [String: Double]? in
             guard let numbers = try? decoder.decode([String: Double?].self, from: Data(line)) else { return nil }
             return numbers.reduce(into: [:]) { entry, field in
                 if let value = field.value, counts.contains(field.key) ? steps.contains(value) && value == value.rounded() : isPossible(value) {
