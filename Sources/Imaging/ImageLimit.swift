@@ -17,8 +17,14 @@ public enum ImageLimit {
     }
     private static let limit = Atomic<Int>(standard)
 
-    /// Throws `ImagingError` if pages of this shape are too large.
+    /// Pages of a volume, at most: lists of them must not take the memory, and a file of a kilobyte that is mostly a hole can claim any number.
+    static let pages = 1 << 24
+
+    /// Throws `ImagingError` if pages of this shape are too large, or too many.
     static func check(_ shape: VolumeShape, _ path: String) throws {
+        guard shape.pages <= pages else {
+            throw ImagingError(.invalid, path, "claims \(shape.pages) pages; \(pages) are possible")
+        }
         let count = Double(shape.height) * Double(shape.width) * Double(shape.channels)
         guard count <= Double(samples) else {
             throw ImagingError(

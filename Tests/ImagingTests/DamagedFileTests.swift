@@ -81,6 +81,17 @@ import Testing
         expectError(.invalid, "a.npy", "needs 4611686014132420608 bytes") { try open(npy("2147483647, 2147483647"), as: "a.npy") }
     }
 
+    /// A file may be mostly a hole: what it claims is there, and is not.
+    @Test func holesAreNoPages() throws {
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 1, 1), }\n"
+        let start = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + header.utf8
+        try withTemporaryFolder { folder in
+            try Data(start).write(to: URL(fileURLWithPath: folder + "/a.npy"))
+            try #require(truncate(folder + "/a.npy", off_t(start.count) + 1 << 32) == 0)
+            expectError(.invalid, "a.npy", "claims 4294967296 pages") { _ = try VolumeReader(folder + "/a.npy") }
+        }
+    }
+
     /// A pipe that has the name of an image is not waited for.
     @Test func pipesAreNoFiles() throws {
         try withTemporaryFolder { folder in
