@@ -12,6 +12,6 @@ let package = Package(
             name: "fuzz", dependencies: ["CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
             swiftSettings: [.treatAllWarnings(as: .error)],
             // libFuzzer's own main stays in its archive: nothing asks for it.
-            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer"])]),
+            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer", "-use-ld=lld"])]),
     ]
 )

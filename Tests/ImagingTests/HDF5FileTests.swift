@@ -134,6 +134,13 @@ import Testing
 
     /// The process that reads a stranger's HDF5 can read, and do nothing else to files.
     @Test func readersHaveNoRights() async throws {
+        let place = FileManager.default.temporaryDirectory.path
+        defer {
+            // The process below cannot remove its folder.
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [] where name.hasPrefix("rights-") {
+                try? FileManager.default.removeItem(atPath: "\(place)/\(name)")
+            }
+        }
         await #expect(processExitsWith: .success) {
             let folder = FileManager.default.temporaryDirectory.path + "/rights-\(getpid())", path = folder + "/a"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

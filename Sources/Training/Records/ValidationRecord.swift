@@ -66,9 +66,12 @@ package struct ValidationRecord: Codable, Equatable {
     package init(json: [UInt8]) throws {
         self = try JSONDecoder().decode(ValidationRecord.self, from: Data(json))
         let points = (thresholds ?? []) + (segments?.thresholds ?? [])
-        let numbers = points.flatMap { [$0.threshold, $0.accuracy, $0.dice, $0.iou, $0.vRand, $0.vInfo, $0.randError, $0.warpingError] }
+        let numbers = points.flatMap { point -> [Double] in
+            [point.threshold, point.accuracy, point.dice, point.iou]
+                + [point.vRand, point.vInfo, point.randError, point.warpingError].compactMap { $0 }
+        }
         let counts = [step, segments?.step ?? 0] + (confusion ?? [])
-        guard (numbers.compactMap { $0 } + scores.values).allSatisfy(TrainingLog.isPossible),
+        guard (numbers + scores.values).allSatisfy(TrainingLog.isPossible),
             counts.allSatisfy({ TrainingLog.steps.contains(Double($0)) }), (confusion ?? []).reduce(0, { $0 + Double($1) }) < 1e18
         else { throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "a number is out of range")) }
     }
