@@ -44,6 +44,8 @@ static inline int png_decode(png_input *input, png_layout *layout, unsigned char
     return 0;
   }
   png_set_read_fn(png, input, png_input_read);
+  // Of a compressed text nothing is wanted that is longer.
+  png_set_chunk_malloc_max(png, 1 << 23);
   png_read_info(png, info);
   int type = png_get_color_type(png, info);
   png_layout found = {

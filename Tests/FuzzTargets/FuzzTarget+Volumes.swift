@@ -3,8 +3,8 @@ import Imaging
 /// Samples that are looked at of each page of a volume, and pages, at most.
 private let sampleLimit = 1 << 18, pageLimit = 8
 
-/// Reads a volume's pages, whole and in two parts, which must be the same bits.
-func readPages(_ volume: VolumeReader) throws {
+/// Reads a volume's pages, whole and in two parts, which must be the same bits unless `isSteady` is false.
+func readPages(_ volume: VolumeReader, isSteady: Bool = true) throws {
     let shape = volume.shape
     guard shape.pages > 0, shape.height > 0, shape.width > 0, shape.channels > 0, shape.pageCount <= ImageLimit.samples else {
         throw FuzzFailure("a volume of \(shape)")
@@ -24,6 +24,7 @@ func readPages(_ volume: VolumeReader) throws {
         guard shape.height > 1 else { continue }
         let middle = shape.height / 2, plane = shape.height * shape.width
         let upper = try read(0..<middle, page), lower = try read(middle..<shape.height, page)
+        guard isSteady else { continue }
         for channel in 0..<shape.channels {
             let place = channel * plane, split = middle * shape.width, rest = plane - split
             guard

@@ -36,7 +36,7 @@ func importNetwork(_ path: String, in folder: ScratchFolder) throws {
 /// one that is of none is refused.
 func readHDF5(_ path: String, size: Int, by program: String) throws {
     var limits = ReaderProcess.Limits()
-    (limits.processorSeconds, limits.seconds) = (2, 20)
+    (limits.processorSeconds, limits.seconds) = (1, 20)
     func process(_ service: String...) -> ReaderProcess {
         ReaderProcess(program: program, service: service, path: path, limits: limits)
     }
@@ -62,7 +62,7 @@ func readAnswers(_ bytes: UnsafeRawBufferPointer) throws {
     let answers = Array(bytes.dropFirst()), fileSize = 4096
     let process = ReaderProcess(path: "file.h5") { RecordedAnswers(answers) }
     switch kind {
-    case UInt8(ascii: "v"): try readPages(VolumeReader(process, fileSize: fileSize))
+    case UInt8(ascii: "v"): try readPages(VolumeReader(process, fileSize: fileSize), isSteady: false)
     case UInt8(ascii: "w"): try read(WeightFile(keras: process, fileSize: fileSize))
     default: _ = try process.description([String].self)
     }

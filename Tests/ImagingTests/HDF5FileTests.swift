@@ -148,7 +148,8 @@ import Testing
             let version = ReaderService.giveUpRights()
             let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
             precondition(status.contains("NoNewPrivs:\t1"), "\(status)")
-            precondition(try Data(contentsOf: URL(fileURLWithPath: path)) == Data([1, 2, 3]))
+            let content = try Data(contentsOf: URL(fileURLWithPath: path))
+            precondition(content == Data([1, 2, 3]))
             // Kernels before 5.13 have nothing of the kind.
             guard version > 0 else { return }
             precondition(open(path, O_WRONLY) < 0 && errno == EACCES)

@@ -52,6 +52,7 @@ public final class HDF5Dataset: Sendable {
     /// Reads the whole dataset.
     public func read<T: HDF5Element>(into values: UnsafeMutableBufferPointer<T>) throws {
         precondition(values.count == count, "\(path) has shape \(shape), the buffer \(values.count) elements")
+        clear(values)
         try withHDF5 {
             let status = H5Dread(handle.id, memoryType(T.self), hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "read \(path)")
@@ -61,6 +62,7 @@ public final class HDF5Dataset: Sendable {
     /// Reads the block of shape `block` that begins at `start`.
     public func read<T: HDF5Element>(start: [Int], block: [Int], into values: UnsafeMutableBufferPointer<T>) throws {
         precondition(values.count == block.reduce(1, *), "a block of shape \(block) does not fit a buffer of \(values.count) elements")
+        clear(values)
         try withHDF5 {
             let blocks = try select(start, block)
             let status = H5Dread(handle.id, memoryType(T.self), blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
@@ -85,6 +87,11 @@ public final class HDF5Dataset: Sendable {
             let status = H5Dwrite(handle.id, T.hdf5Type, blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "write \(path) at \(start)", kind: .inputOutput)
         }
+    }
+
+    /// Makes room for values that are zero where libhdf5 leaves them: those that were never written, of a dataset without a fill value.
+    private func clear<T: HDF5Element>(_ values: UnsafeMutableBufferPointer<T>) {
+        _ = UnsafeMutableRawBufferPointer(values).initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     /// Throws if the file holds less than a `ratio`th of the bytes that the dataset is said to have: it claims memory that it does not need.

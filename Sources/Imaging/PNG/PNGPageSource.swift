@@ -32,6 +32,7 @@ final class PNGPageSource: PageSource {
         // An interlaced image is whole only at the end; of others, the rows that nobody wants all go to one place.
         let kept = layout.is_interlaced != 0 ? 0..<shape.height : rows
         let pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: rowBytes * (kept.count + 1))
+        pixels.initialize(repeating: 0, count: rowBytes * (kept.count + 1))
         defer { pixels.deallocate() }
         var places: [UnsafeMutablePointer<UInt8>?] = (0..<shape.height).map {
             pixels + (kept.contains($0) ? $0 - kept.lowerBound : kept.count) * rowBytes
@@ -46,11 +47,28 @@ final class PNGPageSource: PageSource {
         }
     }
 
+    /// Throws if a chunk is longer than what is left of the file: libpng takes memory for the length that a chunk says it has.
+    private static func checkChunks(_ bytes: [UInt8], _ file: InputFile) throws {
+        var position = PNG.magic.count
+        // A chunk has a length, a name, that many bytes, and a checksum. What comes after IEND is nothing to libpng.
+        while position <= bytes.count - 12 {
+            let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+            guard length <= bytes.count - position - 12 else {
+                throw ImagingError(
+                    .invalid, file.path,
+                    "cannot decode the PNG image: the file ends early, or is damaged: it claims \(length) bytes from byte \(position + 8) on")
+            }
+            if bytes[position + 4..<position + 8].elementsEqual("IEND".utf8) { return }
+            position += 12 + length
+        }
+    }
+
     /// The image's layout; or its pixels, if there are rows for those of an image of `layout`.
     private static func decode(
         _ file: InputFile, _ layout: inout png_layout, rows: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?
     ) throws {
         let bytes = try file.bytes(at: 0, count: file.size)
+        try checkChunks(bytes, file)
         try bytes.withUnsafeBufferPointer { bytes in
             var input = png_input()
             input.bytes = bytes.baseAddress

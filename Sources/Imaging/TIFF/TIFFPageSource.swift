@@ -128,6 +128,8 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
                     for x in stride(from: 0, to: page.width, by: page.blockWidth) {
                         let rows = min(page.blockHeight, page.height - y)
                         let wanted = page.tiled ? size : rows * page.blockRowBytes
+                        // Of some damaged blocks libtiff says that all was decoded, and has left bytes as they were.
+                        _ = block.initializeMemory(as: UInt8.self, repeating: 0)
                         let decoded =
                             page.tiled
                             ? TIFFReadEncodedTile(
