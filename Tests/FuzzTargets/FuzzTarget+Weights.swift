@@ -32,27 +32,24 @@ func importNetwork(_ path: String, in folder: ScratchFolder) throws {
     _ = try Checkpoint(path: output)
 }
 
-/// Reads an HDF5 file of `size` bytes by way of `program`: the names of its volumes, its only volume, the weights in it. Most files are of one kind;
-/// one that is of none is refused.
+/// Reads an HDF5 file of `size` bytes by way of `program`: the names of its volumes, its only volume, the weights in it. One that is neither of the
+/// latter is refused.
 func readHDF5(_ path: String, size: Int, by program: String) throws {
     var limits = ReaderProcess.Limits()
     (limits.processorSeconds, limits.seconds) = (1, 20)
     func process(_ service: String...) -> ReaderProcess {
         ReaderProcess(program: program, service: service, path: path, limits: limits)
     }
-    var refusals: [any Error] = []
-    let readers: [() throws -> Void] = [
-        {
-            let names = try process("volumes", path).description([String].self)
-            if names.isEmpty { throw ImagingError(.invalid, path, "holds no volume") }
-        }, { try readPages(VolumeReader(process("volume", path, path), fileSize: size)) },
-        { try read(WeightFile(keras: process("weights", path), fileSize: size)) },
-    ]
-    for reader in readers {
-        do { try reader() } catch { refusals.append(error) }
+    func refusal(_ body: () throws -> Void) throws -> (any Error)? {
+        do {
+            try body()
+            return nil
+        } catch let error as any ExitStatusProviding { return error }
     }
-    if let unexpected = refusals.first(where: { !($0 is any ExitStatusProviding) }) { throw unexpected }
-    if refusals.count == readers.count { throw refusals[0] }
+    _ = try refusal { _ = try process("volumes", path).description([String].self) }
+    let volume = try refusal { try readPages(VolumeReader(process("volume", path, path), fileSize: size)) }
+    let weights = try refusal { try read(WeightFile(keras: process("weights", path), fileSize: size)) }
+    if let volume, weights != nil { throw volume }
 }
 
 /// Plays the process that reads HDF5: the first byte says for whom, `v` for a volume, `w` for weights, `n` for names; what follows is what the

@@ -51,8 +51,8 @@ final class PNGPageSource: PageSource {
     private static func checkChunks(_ bytes: [UInt8], _ file: InputFile) throws {
         var position = PNG.magic.count
         // A chunk has a length, a name, that many bytes, and a checksum. What comes after IEND is nothing to libpng.
-        while position <= bytes.count - 12 {
-            let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+        while position < bytes.count {
+            let length = bytes[position...].prefix(4).reduce(0) { $0 << 8 | Int($1) }
             guard length <= bytes.count - position - 12 else {
                 throw ImagingError(
                     .invalid, file.path,
