@@ -72,7 +72,8 @@ public struct NetworkImport: Sendable {
     /// Throws if a network is so much larger than the file that its memory must not be taken to find out which layers are missing.
     private func requireSize(of output: Node, in file: WeightFile, _ configuration: TrainingConfiguration) throws {
         func count(_ shape: [Int]) -> Double { shape.reduce(1) { $0 * Double($1) } }
-        let wanted = Graph(output).nodes.flatMap { $0.layer.parameters($0.inputs.map(\.shape), $0.shape) }.map { count($0.shape) }.reduce(0, +)
+        let wanted = Graph(output).nodes.flatMap { $0.layer.parameters($0.inputs.map(\.shape), $0.shape) }.map { count($0.shape) }.reduce(
+            0, +)
         let found = file.weights.map { count($0.shape) }.reduce(0, +)
         guard wanted <= 16 * found + 1e7 else {
             throw TrainingError(
@@ -107,7 +108,9 @@ public struct NetworkImport: Sendable {
             throw TrainingError(.invalid, "\(input): is for images of \(channels) channels; from 1 to 65536 are possible")
         }
         // By way of the options, whose table says what is possible.
-        let sizes = [("architecture", architecture), ("base-channels", "\(known?.options.baseChannels ?? entry.shape[0])"), ("depth", "\(levels)")]
+        let sizes = [
+            ("architecture", architecture), ("base-channels", "\(known?.options.baseChannels ?? entry.shape[0])"), ("depth", "\(levels)"),
+        ]
         let rate = known.map { [("dropout", "\($0.options.dropout)")] } ?? []
         do {
             try configuration.apply((sizes + rate).map { (name: $0.0, value: $0.1) })

@@ -49,4 +49,3 @@ func tiffFile(describedBy description: UnsafeRawBufferPointer) -> [UInt8] {
     file += integer(0, 4) + (0..<64).map { UInt8($0) }
     return file + description + [UInt8](repeating: 0, count: 5)
 }
-

@@ -78,7 +78,9 @@ import Testing
         try open(npy("2, 2"), as: "a.npy")
         try open(npy("2, 2,"), as: "a.npy")
         expectError(.invalid, "a.npy", "99999999999999999999", "no memory") { try open(npy("99999999999999999999, 2, 2"), as: "a.npy") }
-        expectError(.invalid, "a.npy", "shape [2147483647, 2147483647] needs", "4 are there") { try open(npy("2147483647, 2147483647"), as: "a.npy") }
+        expectError(.invalid, "a.npy", "shape [2147483647, 2147483647] needs", "4 are there") {
+            try open(npy("2147483647, 2147483647"), as: "a.npy")
+        }
     }
 
     /// A file may be mostly a hole: what it claims is there, and is not.

@@ -73,7 +73,9 @@ import Training
             }
         }
         #expect(count >= 140)
-        print("files of HDF Group's list: \(count): \(outcomes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
+        print(
+            "files of HDF Group's list: \(count): \(outcomes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))"
+        )
     }
 
     /// A file names others on the disk in four ways. None is followed: a file that somebody sends must not say which of the user's own files are read.
@@ -90,7 +92,8 @@ import Training
             ("soft.h5:/raw", "there is no /raw"), ("raw.h5", "lie in files of their own"), ("virtual.h5", "lie in the file"),
         ] {
             let outcome = try Program.run(["info", folder / name])
-            #expect([65, 66].contains(outcome.status) && outcome.errors.contains(expected) && outcome.output.isEmpty, "\(name): \(outcome)")
+            #expect(
+                [65, 66].contains(outcome.status) && outcome.errors.contains(expected) && outcome.output.isEmpty, "\(name): \(outcome)")
         }
         // A virtual dataset of the file's own numbers is none of these.
         let own = try Program.run(["info", folder / "own.h5:/all", "--json"])
@@ -129,13 +132,17 @@ import Training
             .write(to: URL(fileURLWithPath: path))
         let outcome = try Program.run(["import", "--input", path, "--architecture", "unet", "--output", folder / "b.h5"])
         #expect(outcome.status == 65 && outcome.errors.contains("cannot lie at the bytes"), "\(outcome)")
-        #expect(outcome.errors.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 32 && $0 != "\u{202E}" }, "\(outcome.errors.debugDescription)")
+        #expect(
+            outcome.errors.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 32 && $0 != "\u{202E}" },
+            "\(outcome.errors.debugDescription)")
     }
 
     /// A text of some lines that stands for more than any memory holds is refused before it is looked at; paths with a star are not.
     @Test func anchorsAreNotRepeated() throws {
         let folder = TemporaryFolder()
-        let bomb = "a: &a [x, x]\n" + (0..<40).map { "b\($0): &b\($0) [*\($0 == 0 ? "a" : "b\($0 - 1)"), *a]\n" }.joined() + "? [*b39, *b39]\n: 1\n"
+        let bomb =
+            "a: &a [x, x]\n" + (0..<40).map { "b\($0): &b\($0) [*\($0 == 0 ? "a" : "b\($0 - 1)"), *a]\n" }.joined()
+            + "? [*b39, *b39]\n: 1\n"
         let run = try Program.run(["train", "--config", folder.file("bomb.yaml", bomb)], limit: 10)
         #expect(run.status == 65 && run.errors.contains("anchors (&name) with aliases (*name) are not taken"), "\(run)")
         let long = try Program.run(["train", "--config", folder.file("long.yaml", String(repeating: "# long\n", count: 200_000))])

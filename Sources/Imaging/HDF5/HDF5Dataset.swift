@@ -217,7 +217,8 @@ extension HDF5Dataset {
     ) throws {
         func outside(_ name: String) -> ImagingError {
             ImagingError(
-                .invalid, file.path, "the numbers of \(path) lie in \(name), which is not followed; copy them into the file (h5repack does)")
+                .invalid, file.path, "the numbers of \(path) lie in \(name), which is not followed; copy them into the file (h5repack does)"
+            )
         }
         guard H5Pget_external_count(creation.id) <= 0 else { throw outside("files of their own") }
         guard layout == H5D_VIRTUAL else { return }

@@ -56,7 +56,8 @@ final class PNGPageSource: PageSource {
             guard length <= bytes.count - position - 12 else {
                 throw ImagingError(
                     .invalid, file.path,
-                    "cannot decode the PNG image: the file ends early, or is damaged: it claims \(length) bytes from byte \(position + 8) on")
+                    "cannot decode the PNG image: the file ends early, or is damaged: it claims \(length) bytes from byte \(position + 8) on"
+                )
             }
             if bytes[position + 4..<position + 8].elementsEqual("IEND".utf8) { return }
             position += 12 + length

@@ -74,7 +74,9 @@ package final class TrainingLog {
         return log.split(separator: UInt8(ascii: "\n")).compactMap { line -> [String: Double]? in
             guard let numbers = try? decoder.decode([String: Double?].self, from: Data(line)) else { return nil }
             return numbers.reduce(into: [:]) { entry, field in
-                if let value = field.value, counts.contains(field.key) ? steps.contains(value) && value == value.rounded() : isPossible(value) {
+                if let value = field.value,
+                    counts.contains(field.key) ? steps.contains(value) && value == value.rounded() : isPossible(value)
+                {
                     entry[field.key] = value
                 }
             }
