@@ -21,3 +21,7 @@ enum Fuzzer {
         }
     }
 }
+
+/// The name that libFuzzer's own main, which is not used, would call; a linker may look at it nevertheless.
+@_cdecl("LLVMFuzzerTestOneInput")
+func runOnce(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 { Fuzzer.run(bytes, size) }
