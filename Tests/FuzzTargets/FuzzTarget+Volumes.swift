@@ -49,3 +49,22 @@ func tiffFile(describedBy description: UnsafeRawBufferPointer) -> [UInt8] {
     file += integer(0, 4) + (0..<64).map { UInt8($0) }
     return file + description + [UInt8](repeating: 0, count: 5)
 }
+
+/// A PNG file with the right checksums.
+func pngFile(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    var file = Array(bytes), position = 8
+    while position + 12 <= file.count {
+        let length = file[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+        guard length <= file.count - position - 12 else { break }
+        let end = position + 8 + length
+        let checksum = ~file[position + 4..<end].reduce(~UInt32(0)) { checksums[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] ^ $0 >> 8 }
+        for place in 0..<4 { file[end + place] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * UInt32(place))) }
+        position = end + 4
+    }
+    return file
+}
+
+/// PNG's checksum of each byte (its specification, annex D).
+private let checksums: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? 0xEDB8_8320 ^ value >> 1 : value >> 1 }
+}
