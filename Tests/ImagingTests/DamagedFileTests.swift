@@ -112,6 +112,10 @@ import Testing
         var png = try bytes("grey.png")
         for position in 60..<70 { png[position] ^= 0xFF }
         expectError(.invalid, "a.png", "cannot decode") { try open(png, as: "a.png") }
+        // A chunk of two gigabytes, in a file of a hundred bytes, after the header of 25.
+        var long = try bytes("grey.png")
+        long.insert(contentsOf: [0x7F, 0xFF, 0xFF, 0xFF] + Array("tEXt".utf8), at: 33)
+        expectError(.invalid, "a.png", "claims 2147483647 bytes from byte 41 on") { try open(long, as: "a.png") }
         expectError(.invalid, "a.png", "ends early") { try open(Array(try bytes("grey.png").dropLast(30)), as: "a.png") }
     }
 
