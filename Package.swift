@@ -4,6 +4,11 @@ import PackageDescription
 // Every target of ours is built in Swift 6 language mode with warnings as errors.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
+/// For what reads files, when `Fuzzing/run` builds it: the address sanitizer, and a record of which branches are taken.
+let fuzzed =
+    strict
+    + (Context.environment["UNET_FUZZING"] == nil ? [] : [.unsafeFlags(["-sanitize=address,fuzzer", "-Xcc", "-fsanitize=address"])])
+
 /// The kernel targets hold the same sources (symbolic links to `Sources/KernelsBaseline`), compiled once for each
 /// instruction set and chosen at start. Their inner loops carry no run-time checks; everything that reaches them is
 /// checked in `Kernels`.
@@ -31,6 +36,7 @@ let package = Package(
         .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Imaging", targets: ["Imaging"]),
         .library(name: "DataParallel", targets: ["DataParallel"]),
+        .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.1"),
@@ -59,7 +65,7 @@ let package = Package(
 
         // The three libraries that never import each other.
         .target(name: "Model", dependencies: ["Kernels", "CounterRandom"], swiftSettings: strict),
-        .target(name: "Imaging", dependencies: ["CTIFF", "CHDF5", "CPNG", "CounterRandom"], swiftSettings: strict),
+        .target(name: "Imaging", dependencies: ["CTIFF", "CHDF5", "CPNG", "CounterRandom"], swiftSettings: fuzzed),
         // The toolchain already ships a module called Distributed.
         .target(name: "DataParallel", dependencies: ["CMPI", "CSIMD"], path: "Sources/Distributed", swiftSettings: strict),
 
@@ -72,7 +78,7 @@ let package = Package(
         .target(
             name: "Interchange",
             dependencies: ["Kernels", "Model", "Imaging", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            exclude: ["ONNX/ONNX.proto"], resources: [.embedInCode("PyTorch/unet.py")], swiftSettings: strict),
+            exclude: ["ONNX/ONNX.proto"], resources: [.embedInCode("PyTorch/unet.py")], swiftSettings: fuzzed),
 
         .target(
             name: "Training",
@@ -81,7 +87,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            swiftSettings: fuzzed),
         .target(
             name: "Benchmarks", dependencies: ["CounterRandom", "Kernels", "Model", "Imaging", "DataParallel", "Training"],
             swiftSettings: strict),
@@ -104,6 +110,11 @@ let package = Package(
 
         // Tests. `mpi-checks` holds the checks that run under mpirun; `DistributedTests` starts it on several rank counts.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // The readers of strangers' files, each as a function of bytes: for the package in Fuzzing/ and the test that replays its corpora.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["DataParallel", "Imaging", "Interchange", "Training", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/FuzzTargets", swiftSettings: fuzzed),
         .executableTarget(
             name: "mpi-checks",
             dependencies: [
@@ -137,7 +148,7 @@ let package = Package(
             exclude: ["readers"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "TensorBoard", "Imaging", "unet-mpi", "own-architecture-example", "TestSupport"],
+            dependencies: ["Training", "TensorBoard", "Imaging", "FuzzTargets", "unet-mpi", "own-architecture-example", "TestSupport"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
     ]
 )

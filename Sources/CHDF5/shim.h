@@ -18,8 +18,16 @@ static inline hid_t hdf5_file_creation(void) { return H5P_FILE_CREATE; }
 static inline hid_t hdf5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline hid_t hdf5_dataset_access(void) { return H5P_DATASET_ACCESS; }
 static inline hid_t hdf5_link_creation(void) { return H5P_LINK_CREATE; }
+static inline hid_t hdf5_link_access(void) { return H5P_LINK_ACCESS; }
 static inline unsigned hdf5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned hdf5_truncate(void) { return H5F_ACC_TRUNC; }
+
+// Whether a link leads to another file: 1, 0, or -1 if there is no such link. (From HDF5 1.12 on H5Lget_info is a macro, too.)
+static inline int hdf5_leads_out(hid_t place, const char *name, hid_t access) {
+  H5L_info_t information;
+  if (H5Lget_info(place, name, &information, access) < 0) return -1;
+  return information.type == H5L_TYPE_EXTERNAL;
+}
 
 // H5T_VARIABLE is a size_t cast of -1, which Swift leaves out.
 static inline size_t hdf5_variable_length(void) { return H5T_VARIABLE; }

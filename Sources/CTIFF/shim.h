@@ -15,9 +15,11 @@ static inline int tiff_ignore_warning(TIFF *file, void *message, const char *mod
   return 1;
 }
 
-// Opens a descriptor, which it takes over, with handlers of its own that write to `message` and never to stderr.
-static inline TIFF *tiff_open(int descriptor, const char *name, const char *mode, char *message) {
+// Opens a descriptor, which it takes over, with handlers of its own that write to `message` and never to stderr. libtiff takes at most `memory`
+// bytes at once; 0 is for no limit.
+static inline TIFF *tiff_open(int descriptor, const char *name, const char *mode, tmsize_t memory, char *message) {
   TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+  TIFFOpenOptionsSetMaxSingleMemAlloc(options, memory);
   TIFFOpenOptionsSetErrorHandlerExtR(options, tiff_keep_first_error, message);
   TIFFOpenOptionsSetWarningHandlerExtR(options, tiff_ignore_warning, message);
   TIFF *file = TIFFFdOpenExt(descriptor, name, mode, options);

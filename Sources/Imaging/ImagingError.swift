@@ -19,11 +19,11 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable {
     /// What happened, without the file's name.
     public let message: String
 
-    /// An error about the file at `path`.
+    /// An error about the file at `path`. What a terminal would obey in the message is replaced: it may come out of the file.
     public init(_ kind: Kind, _ path: String, _ message: String) {
         self.kind = kind
         self.path = path
-        self.message = message
+        self.message = message.printableLine
     }
 
     /// `<path>: <message>`

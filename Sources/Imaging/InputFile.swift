@@ -13,7 +13,8 @@ package final class InputFile: Sendable {
     /// - Throws: `ImagingError` if it does not exist, is a folder, is empty, or may not be read.
     package init(_ path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // O_NONBLOCK is for pipes that have the name of a file: to open one waits for a writer.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let missing = errno == ENOENT || errno == ENOTDIR
             throw ImagingError(
@@ -27,7 +28,10 @@ package final class InputFile: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
             close(descriptor)
-            throw ImagingError(.invalid, path, status.st_mode & S_IFMT == S_IFDIR ? "is a folder, not a file" : "the file is empty")
+            let kind = status.st_mode & S_IFMT
+            throw ImagingError(
+                .invalid, path,
+                kind == S_IFREG ? "the file is empty" : kind == S_IFDIR ? "is a folder, not a file" : "is a pipe or a device, not a file")
         }
         size = Int(status.st_size)
     }

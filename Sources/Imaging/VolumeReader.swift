@@ -21,14 +21,25 @@ public final class VolumeReader: Sendable {
     /// Opens a stack and checks that its pages are there as far as that can be told without decoding them.
     ///
     /// - Throws: `ImagingError` if the file is missing, damaged, or of a kind that we do not read.
-    public init(_ path: String) throws {
-        self.path = path
+    public convenience init(_ path: String) throws {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-            source = try FolderPageSource(path)
-            (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
-            return
+            try self.init(path: path, source: FolderPageSource(path))
+        } else {
+            try self.init(path: path, source: VolumeReader.source(path))
         }
+    }
+
+    /// A stack from its pages; none may be larger than `ImageLimit` allows.
+    init(path: String, source: any PageSource) throws {
+        try ImageLimit.check(source.shape, path)
+        (self.path, self.source) = (path, source)
+        (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
+    }
+
+    /// The pages of a file.
+    private static func source(_ path: String) throws -> any PageSource {
+        let source: any PageSource
         let (name, dataset) = VolumeReader.split(path)
         let file = try InputFile(name)
         let start = try file.bytes(at: 0, count: min(file.size, 8))
@@ -41,7 +52,7 @@ public final class VolumeReader: Sendable {
         } else if try HDF5PageSource.isHDF5(file) {
             source =
                 if let program = ReaderProcess.program {
-                    try RemotePageSource(program: program, path: path, file: name, dataset: dataset)
+                    try RemotePageSource(program: program, path: path, file: file, dataset: dataset)
                 } else { try HDF5PageSource(path: path, file: name, dataset: dataset) }
         } else {
             let text = start.allSatisfy { (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }
@@ -50,7 +61,7 @@ public final class VolumeReader: Sendable {
         if let dataset, !(source is HDF5PageSource || source is RemotePageSource) {
             throw ImagingError(.invalid, path, "only an HDF5 file has datasets; leave out :\(dataset)")
         }
-        (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
+        return source
     }
 
     /// Opens several stacks, at least one, as one: their pages follow each other.

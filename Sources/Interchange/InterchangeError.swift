@@ -1,3 +1,5 @@
+import Imaging
+
 /// What is wrong with a file of weights, or with what it is asked to be used for, in one line.
 package struct InterchangeError: Error, CustomStringConvertible, Sendable {
     /// What kind of trouble it is.
@@ -13,6 +15,6 @@ package struct InterchangeError: Error, CustomStringConvertible, Sendable {
     /// One line: the file, the tensor or dataset in it, what was expected, what was found.
     package let description: String
 
-    /// An error of `kind`.
-    package init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }
+    /// An error of `kind`. What a terminal would obey in its text is replaced: names of tensors come out of files.
+    package init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description.printableLine) }
 }

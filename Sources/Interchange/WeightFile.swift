@@ -54,7 +54,7 @@ package struct WeightFile: Sendable {
         if start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self =
                 if let program = ReaderProcess.program {
-                    try KerasReader.weightFile(path: path, program: program)
+                    try WeightFile(keras: ReaderProcess(program: program, service: ["weights", path], path: path), fileSize: file.size)
                 } else { try KerasReader(path: path).weightFile() }
         } else if start.count > 8, start[8] == UInt8(ascii: "{") {
             self = try Safetensors.open(file)
@@ -66,6 +66,13 @@ package struct WeightFile: Sendable {
         } else {
             self = try ONNXReader.open(file)
         }
+    }
+
+    /// The weights of a Keras file of `fileSize` bytes that `process` reads.
+    ///
+    /// - Throws: `ImagingError`.
+    package init(keras process: ReaderProcess, fileSize: Int) throws {
+        self = try KerasReader.weightFile(process, fileSize: fileSize)
     }
 
     /// The description that our exports have in their metadata.

@@ -23,6 +23,7 @@ public struct AugmentedPairs {
     ///
     /// Throws `ImagingError`, or `AugmentationError`.
     public init(_ configuration: TrainingConfiguration) throws {
+        ImageLimit.samples = configuration.maximumImagePixels
         let whole = try SliceDataset(
             images: configuration.images, labels: configuration.labels, classes: configuration.classes,
             normalization: configuration.normalizationRule)

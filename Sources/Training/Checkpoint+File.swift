@@ -64,12 +64,9 @@ extension Checkpoint {
 
     /// Whether a file ends like a checkpoint, so that `info` can tell it from a volume.
     public static func isCheckpoint(path: String) throws -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
-        defer { try? file.close() }
-        let end = try file.seekToEnd()
-        guard end > UInt64(sealLength) else { return false }
-        try file.seek(toOffset: end - UInt64(sealLength))
-        return try file.read(upToCount: sealPrefix.utf8.count).map { Array($0) == Array(sealPrefix.utf8) } ?? false
+        // What is no file is no checkpoint: the reader of volumes says what is wrong.
+        guard let file = try? InputFile(path), file.size > sealLength else { return false }
+        return try file.bytes(at: file.size - sealLength, count: sealPrefix.utf8.count) == Array(sealPrefix.utf8)
     }
 
     /// The length of the HDF5 part of a checkpoint file whose seal is intact.
@@ -147,11 +144,18 @@ extension Checkpoint {
         data = DataDescription(
             fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
             channels: Int(try file.number("channels", as: Int64.self)))
+        guard progress.isPossible, (1...1 << 16).contains(data.channels) else {
+            throw TrainingError(.invalid, "\(path): its counts are none of a run: \(data.channels) channels, \(progress)")
+        }
         // The first files of this format had only Adam, and did not name its state.
         let isNamed = file.hasAttribute("optimizer_state")
         let states = isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"]
         let hasAverage = isNamed ? try file.number("has_average", as: Int64.self) == 1 : false
-        parameters = try file.texts("parameter_names").map { name in
+        let names = try file.texts("parameter_names")
+        guard Set(states).count == states.count, Set(names).count == names.count else {
+            throw TrainingError(.invalid, "\(path): its parameters \(names) or the optimizer's \(states) are listed twice")
+        }
+        parameters = try names.map { name in
             let shape = try file.dataset("/parameters/\(name)").shape
             func array(_ group: String) throws -> [Float] {
                 let values: [Float] = try file.read("\(group)/\(name)")

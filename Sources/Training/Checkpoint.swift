@@ -111,6 +111,14 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
     /// Updates that the optimizer has made.
     public var updates: Int { step - (skipped?.total ?? 0) }
 
+    /// Whether a run can have come this far: nothing is negative, and nothing is near to the largest numbers.
+    var isPossible: Bool {
+        let limit = 1 << 53
+        return (0...limit).contains(step) && (0...limit).contains(position) && (0...limit).contains(validationsSinceBest ?? 0)
+            && (0...step).contains(skipped?.total ?? 0) && (0...(skipped?.total ?? 0)).contains(skipped?.recent ?? 0)
+            && (best.map { (0...limit).contains($0.step) } ?? true)
+    }
+
     /// A score by which networks are compared.
     public struct Best: Codable, Equatable, Sendable {
         /// Higher is better: a score of the validation, or minus a loss.

@@ -67,7 +67,7 @@ extension LabelClasses {
     public init(argument: String) throws {
         if argument.hasSuffix(".yaml") || argument.hasSuffix(".yml") {
             var configuration = TrainingConfiguration()
-            try configuration.apply(yaml: String(decoding: SystemFiles().readAll(argument), as: UTF8.self), from: argument)
+            try configuration.apply(yaml: TrainingConfiguration.text(of: argument), from: argument)
             guard let classes = configuration.classes else { throw TrainingError(.usage, "--classes \(argument): the file has no classes") }
             self = classes
             return

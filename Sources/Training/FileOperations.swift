@@ -103,11 +103,11 @@ package struct SystemFiles: FileOperations {
 }
 
 extension FileOperations {
-    /// The whole of a file.
-    package func readAll(_ path: String) throws -> [UInt8] {
+    /// The whole of a file, or its first `limit` bytes.
+    package func readAll(_ path: String, atMost limit: Int = .max) throws -> [UInt8] {
         let descriptor = try open(path)
         return try closing(descriptor, path) {
-            let size = try size(of: descriptor, path)
+            let size = min(limit, try size(of: descriptor, path))
             var bytes = [UInt8](repeating: 0, count: size)
             var count = 0
             while count < size {

@@ -35,9 +35,9 @@ public struct NetworkImport: Sendable {
         let file = try WeightFile(path: input)
         let (configuration, channels) = try configuration(for: file)
         let rule = try configuration.inputSize
-        let network = Network(
-            try Network.graph(configuration, channels: channels, height: rule.smallest, width: rule.smallest),
-            purpose: .inference(batch: 1), device: Device())
+        let graph = try Network.graph(configuration, channels: channels, height: rule.smallest, width: rule.smallest)
+        try requireSize(of: graph, in: file, configuration)
+        let network = Network(graph, purpose: .inference(batch: 1), device: Device())
         let assignment = try WeightAssignment(of: file, to: network)
         guard assignment.missing.isEmpty && assignment.unknown.isEmpty else {
             let missing = assignment.missing.isEmpty ? "" : " The network's \(assignment.missing.joined(separator: ", ")) are missing."
@@ -69,6 +69,20 @@ public struct NetworkImport: Sendable {
         logger.notice("wrote \(output)")
     }
 
+    /// Throws if a network is so much larger than the file that its memory must not be taken to find out which layers are missing.
+    private func requireSize(of output: Node, in file: WeightFile, _ configuration: TrainingConfiguration) throws {
+        func count(_ shape: [Int]) -> Double { shape.reduce(1) { $0 * Double($1) } }
+        let wanted = Graph(output).nodes.flatMap { $0.layer.parameters($0.inputs.map(\.shape), $0.shape) }.map { count($0.shape) }.reduce(
+            0, +)
+        let found = file.weights.map { count($0.shape) }.reduce(0, +)
+        guard wanted <= 16 * found + 1e7 else {
+            throw TrainingError(
+                .invalid,
+                "\(input): \(configuration.architecture) of depth \(configuration.depth) with \(configuration.baseChannels) channels at the first level has \(Int(wanted)) parameters, and the file \(Int(found)); set --architecture and --depth"
+            )
+        }
+    }
+
     /// What the file says of its network, what its shapes tell, and what the user says, who is right.
     private func configuration(for file: WeightFile) throws -> (TrainingConfiguration, channels: Int) {
         guard let first = file.weights.first(where: { $0.shape.count == 4 }) else {
@@ -82,16 +96,25 @@ public struct NetworkImport: Sendable {
             )
         }
         var configuration = TrainingConfiguration()
-        configuration.architecture = architecture
         // Files of others may have their tensors in any order: the shape of the first layer is that of a kernel with the fewest inputs.
         let entry =
             known == nil ? file.weights.filter { $0.shape.count == 4 && $0.shape[2] > 1 }.min { $0.shape[1] < $1.shape[1] } ?? first : first
-        configuration.baseChannels = known?.options.baseChannels ?? entry.shape[0]
         // Two convolutions a level down and up, one that enlarges, two at the end; each has a kernel and a bias.
-        configuration.depth = depth ?? known?.options.depth ?? (isKeras ? (file.weights.count / 2 - 4) / 5 : configuration.depth)
+        let levels = depth ?? known?.options.depth ?? (isKeras ? (file.weights.count / 2 - 4) / 5 : configuration.depth)
         configuration.decoder = (decoder ?? known?.options.decoder ?? .upsample).rawValue
         configuration.normalization = (normalization ?? known?.options.normalization ?? .none).rawValue
-        configuration.dropout = known.map { Double($0.options.dropout) } ?? configuration.dropout
+        let channels = known?.channels ?? entry.shape[1]
+        guard (1...1 << 16).contains(channels) else {
+            throw TrainingError(.invalid, "\(input): is for images of \(channels) channels; from 1 to 65536 are possible")
+        }
+        // By way of the options, whose table says what is possible.
+        let sizes = [
+            ("architecture", architecture), ("base-channels", "\(known?.options.baseChannels ?? entry.shape[0])"), ("depth", "\(levels)"),
+        ]
+        let rate = known.map { [("dropout", "\($0.options.dropout)")] } ?? []
+        do {
+            try configuration.apply((sizes + rate).map { (name: $0.0, value: $0.1) })
+        } catch let error as TrainingError { throw TrainingError(.invalid, "\(input): is of a network that cannot be built: \(error)") }
         configuration.classes = classes
         if classes == nil, let names = known?.classes, names.count > 1 {
             do {
@@ -103,6 +126,6 @@ public struct NetworkImport: Sendable {
         } catch let error as TrainingError {
             throw TrainingError(error.kind, "\(input): \(error)")
         }
-        return (configuration, known?.channels ?? entry.shape[1])
+        return (configuration, channels)
     }
 }

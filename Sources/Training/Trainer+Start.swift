@@ -14,6 +14,7 @@ extension Trainer {
     public convenience init(
         _ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger, writesNothing: Bool = false
     ) throws {
+        ImageLimit.samples = configuration.maximumImagePixels
         try communicator.watchdog.arm(.init(end: configuration.stallTimeout.seconds), communicator: communicator)
         communicator.watchdog.enter(.startup)
         communicator.watchdog.isAskedToEnd = { StopRequest.received == SIGTERM }

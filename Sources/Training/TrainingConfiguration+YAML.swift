@@ -9,6 +9,13 @@ extension TrainingConfiguration {
     /// Sets every option that the YAML text names.
     mutating func apply(yaml: String, from path: String) throws {
         let root: YAMLNode?
+        guard yaml.utf8.count <= Self.longestYAML else {
+            throw TrainingError(.invalid, "\(path): \(yaml.utf8.count) bytes are no configuration, which has some lines")
+        }
+        // A short text of anchors that are repeated in each other stands for more than any memory holds.
+        guard !(Self.hasToken("&", in: yaml) && Self.hasToken("*", in: yaml)) else {
+            throw TrainingError(.invalid, "\(path): anchors (&name) with aliases (*name) are not taken; write the value where it is wanted")
+        }
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
@@ -30,6 +37,27 @@ extension TrainingConfiguration {
                 throw TrainingError(.usage, "\(place): \(name): \(value.string.map { "\($0): " } ?? "")\(error.allowed)")
             }
         }
+    }
+
+    /// Bytes of a configuration file, at most.
+    private static let longestYAML = 1 << 20
+
+    /// The text of a configuration file.
+    ///
+    /// - Throws: `TrainingError` if it cannot be read, or is too long to be one.
+    static func text(of path: String) throws -> String {
+        String(decoding: try SystemFiles().readAll(path, atMost: longestYAML + 1), as: UTF8.self)
+    }
+
+    /// Whether something begins with `mark` where a value or key of YAML can begin.
+    private static func hasToken(_ mark: Unicode.Scalar, in yaml: String) -> Bool {
+        var before: Unicode.Scalar = "\n", isOpen = false
+        for scalar in yaml.unicodeScalars {
+            if isOpen && !scalar.properties.isWhitespace { return true }
+            isOpen = scalar == mark && (before.properties.isWhitespace || "[]{},:?-\"'".unicodeScalars.contains(before))
+            before = scalar
+        }
+        return false
     }
 
     /// The configuration as YAML that `--config` reads, a line for each option.

@@ -25,6 +25,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var classes: LabelClasses?
     /// How pixel values become the network's input: `type-range`, `slice` or `volume`.
     public var imageNormalization = "type-range"
+    /// The largest page that a file may claim to have, its pixels times its channels.
+    public var maximumImagePixels = ImageLimit.standard
     /// Memory for decoded slices of a rank, in MiB.
     public var cacheMebibytes = 256
     /// How many of the last slices are held out for validation.
@@ -170,8 +172,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public init(file: String?, options: [(name: String, value: String)]) throws {
         self.init()
         if let file {
-            let bytes = try SystemFiles().readAll(file)
-            try apply(yaml: String(decoding: bytes, as: UTF8.self), from: file)
+            try apply(yaml: Self.text(of: file), from: file)
         }
         try apply(options)
         resolveLoss()
@@ -200,7 +201,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
 
     /// A configuration as it was written by `yaml`.
-    init(resolved yaml: String, from path: String) throws {
+    package init(resolved yaml: String, from path: String) throws {
         self.init()
         try apply(yaml: yaml, from: path)
     }

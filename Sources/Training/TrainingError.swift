@@ -35,10 +35,10 @@ public struct TrainingError: ExitStatusProviding, CustomStringConvertible, Senda
     /// The program's exit status because of this error.
     public var exitStatus: Int32 { kind.rawValue }
 
-    /// An error of `kind` described by one line.
+    /// An error of `kind` described by one line. What a terminal would obey in it is replaced: parts of it may come out of files.
     public init(_ kind: Kind, _ description: String) {
         self.kind = kind
-        self.description = description
+        self.description = description.printableLines
     }
 
     /// A failed system call on `path`.

@@ -41,6 +41,7 @@ extension TrainingOption {
                 }
                 configuration.fold = fold
             }, get: { YAMLNode($0.fold.map { "\($0)" } ?? "none") }),
+        integer("max-image-pixels", \.maximumImagePixels, 1...1 << 40, ImageLimit.explanation),
         path("output", \.output, "Run folder: configuration, log and checkpoints."),
     ]
 

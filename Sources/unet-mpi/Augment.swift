@@ -30,6 +30,7 @@ struct Augment: ParsableCommand {
     @Option(help: ArgumentHelp("Part of a slice that a pair shows: full, a side, or height x width.", valueName: "full|N|HxW"))
     var crop = "full"
     @Option(help: .training("seed"), completion: .training("seed")) var seed: String?
+    @Option(help: .training("max-image-pixels"), completion: .training("max-image-pixels")) var maxImagePixels: String?
     @Flag(help: "On the contact sheet, show each sample as it was above what it became, both in the same grey range.")
     var originals = false
     @OptionGroup var messages: MessageOptions
@@ -43,7 +44,8 @@ struct Augment: ParsableCommand {
     func run() throws {
         LauncherRank.leaveUnlessFirst()
         let volumes = images.map { ("images", $0) } + labels.map { ("labels", $0) }
-        let given = [("classes", classes), ("augment", augment), ("seed", seed)].compactMap { name, value in value.map { (name, $0) } }
+        let given = [("classes", classes), ("augment", augment), ("seed", seed), ("max-image-pixels", maxImagePixels)]
+            .compactMap { name, value in value.map { (name, $0) } }
         let configuration = try TrainingConfiguration(
             file: config, options: volumes + given + [("output", output), ("crop", crop)])
         let summary = try AugmentedPairs(configuration).write(count: count, showsOriginals: originals)

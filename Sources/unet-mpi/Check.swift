@@ -29,6 +29,7 @@ struct Check: ParsableCommand {
         []
     @Option(help: .training("classes"), completion: .training("classes")) var classes: String?
     @Flag(help: "One JSON object instead of text.") var json = false
+    @OptionGroup var limit: ImageLimitOptions
 
     func validate() throws {
         if data.isEmpty == images.isEmpty {

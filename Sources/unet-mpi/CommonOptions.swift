@@ -1,6 +1,7 @@
 import ArgumentParser
 import DataParallel
 import Foundation
+import Imaging
 import Logging
 import Training
 
@@ -22,6 +23,18 @@ struct MessageOptions: ParsableArguments {
         var logger = Logger(label: "unet-mpi") { _ in ConsoleLogHandler(level: rank == 0 ? level : max(level, .warning)) }
         if rank != 0 { logger[metadataKey: "rank"] = "\(rank)" }
         return logger
+    }
+}
+
+/// How large a page may be of the volumes that a subcommand reads.
+struct ImageLimitOptions: ParsableArguments {
+    @Option(help: ArgumentHelp(stringLiteral: ImageLimit.explanation).with(valueName: "N")) var maxImagePixels = ImageLimit.standard
+
+    func validate() throws {
+        guard (1...1 << 40).contains(maxImagePixels) else {
+            throw ValidationError("--max-image-pixels \(maxImagePixels): an integer from 1 to \(1 << 40) is allowed")
+        }
+        ImageLimit.samples = maxImagePixels
     }
 }
 

@@ -45,6 +45,7 @@ struct Evaluate: ParsableCommand {
     )
     var picture: String?
     @Option(help: ArgumentHelp("Volume of images, for --picture.", valueName: "PATH"), completion: .file()) var images: String?
+    @OptionGroup var limit: ImageLimitOptions
     @OptionGroup var threads: ThreadOptions
 
     func validate() throws {

@@ -19,6 +19,7 @@ struct Info: ParsableCommand {
 
     @Argument(help: "Volume or checkpoint.", completion: .file()) var path: String?
     @Flag(help: "One JSON object instead of text.") var json = false
+    @OptionGroup var limit: ImageLimitOptions
     @Option(help: ArgumentHelp("Print the layers of this network instead.", valueName: Architecture.all.map(\.name).joined(separator: "|")))
     var architecture: String?
     @Option(help: ArgumentHelp("Channels of the network's first level; each level below has twice as many.", valueName: "N"))

@@ -15,6 +15,7 @@ struct Merge: ParsableCommand {
     @Argument(help: "Folder of slices.", completion: .directory) var folder: String
     @Option(help: ArgumentHelp("Volume to write: .tif, .ome.tif, .h5 or .npy.", valueName: "PATH"), completion: .file()) var output: String
     @Flag(help: "Describe a TIFF by OME-XML, as one called .ome.tif always is, instead of ImageJ's text.") var ome = false
+    @OptionGroup var limit: ImageLimitOptions
     @OptionGroup var messages: MessageOptions
 
     func run() throws {

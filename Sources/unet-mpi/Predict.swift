@@ -59,6 +59,7 @@ struct Predict: ParsableCommand {
     )
     var threshold: Float?
     @Flag(help: "Describe a TIFF by OME-XML, as one called .ome.tif always is, instead of ImageJ's text.") var ome = false
+    @OptionGroup var limit: ImageLimitOptions
     @OptionGroup var threads: ThreadOptions
     @OptionGroup var messages: MessageOptions
 

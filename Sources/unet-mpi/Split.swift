@@ -13,6 +13,7 @@ struct Split: ParsableCommand {
 
     @Argument(help: "Volume: multi-page TIFF, NPY, or HDF5 as FILE.h5:/DATASET.", completion: .file()) var volume: String
     @Option(help: ArgumentHelp("Folder to write to; created if need be.", valueName: "FOLDER"), completion: .directory) var output: String
+    @OptionGroup var limit: ImageLimitOptions
     @OptionGroup var messages: MessageOptions
 
     func run() throws {

@@ -57,6 +57,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: .training("validation-images"), completion: .training("validation-images")) var validationImages: [String] = []
     @Option(help: .training("validation-labels"), completion: .training("validation-labels")) var validationLabels: [String] = []
     @Option(help: .training("fold"), completion: .training("fold")) var fold: String?
+    @Option(help: .training("max-image-pixels"), completion: .training("max-image-pixels")) var maxImagePixels: String?
     @Option(help: .training("output"), completion: .training("output")) var output: String?
     @Option(help: .training("epochs"), completion: .training("epochs")) var epochs: String?
     @Option(help: .training("steps"), completion: .training("steps")) var steps: String?

@@ -32,7 +32,9 @@ struct UNetMPI: ParsableCommand {
         ])
 
     static func main() {
-        if CommandLine.arguments.dropFirst().first == ReaderService.command { readHDF5() }
+        // What this process does when it was started by another to read a file for it.
+        let words = Array(CommandLine.arguments.dropFirst())
+        if words.first == ReaderService.command { ReaderService.run(words, status: exitStatus(of:), open: ReaderService.named) }
         // HDF5 of strangers is read by this program again, in a process of its own.
         ReaderProcess.program = "/proc/self/exe"
         do {
@@ -40,18 +42,6 @@ struct UNetMPI: ParsableCommand {
             try command.run()
         } catch {
             end(error)
-        }
-    }
-
-    /// What this process does when it was started by another to read a file for it.
-    private static func readHDF5() -> Never {
-        ReaderService.run(Array(CommandLine.arguments.dropFirst()), status: exitStatus(of:)) { words in
-            switch words[0] {
-            case "volume" where (3...4).contains(words.count): try ReaderService.volume(words.dropFirst())
-            case "volumes" where words.count == 2: try ReaderService.volumes(words.dropFirst())
-            case "weights" where words.count == 2: try ReaderService.kerasWeights(words.dropFirst())
-            default: throw TrainingError(.usage, "\(words): no service of a reader")
-            }
         }
     }
 

@@ -16,7 +16,7 @@ struct DocumentedCommand: Sendable {
         "touch",
         "ulimit", "unet-mpi",
     ]
-    private static let folders = ["benchmarks/", "examples/", "scripts/", "Tests/"]
+    private static let folders = ["benchmarks/", "examples/", "Fuzzing/", "scripts/", "Tests/"]
 
     /// The commands of a page, in order.
     static func all(of page: Page) -> [DocumentedCommand] {

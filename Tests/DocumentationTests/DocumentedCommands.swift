@@ -58,6 +58,7 @@ enum DocumentedCommands {
         ("scripts/install", "builds the package in another way"),
         ("scripts/package", "builds the package in another way"),
         ("UNET_MPI_LIBRARY=mpich scripts/package", "builds the package with another MPI"),
+        ("Fuzzing/run", "builds the readers for the fuzzer; HostileFilesTests runs them on its corpora"),
         ("scripts/documentation", "builds the package; ArticleTests.siteIsMadeWithoutWarnings runs the rest of it"),
         ("scripts/gallery", "makes the pictures of the page anew; GalleryTests runs it"),
         ("swift run -c release --package-path", "builds the package; OwnArchitectureTests do"),

@@ -32,7 +32,7 @@ import Testing
     @Test func indexIsComplete() throws {
         let index = Set(try Page("docs/README.md").links.map { $0.split(separator: "#")[0] }.map { "docs/\($0)" })
         for page in Page.documentation where page.path != "README.md" && page.path != "docs/README.md" {
-            #expect(index.contains(page.path), "docs/README.md does not mention \(page.path)")
+            #expect(index.contains(page.path) || index.contains("docs/../\(page.path)"), "docs/README.md does not mention \(page.path)")
         }
         #expect(try Page("README.md").links.contains("docs/README.md"))
     }

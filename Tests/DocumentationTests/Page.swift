@@ -28,8 +28,8 @@ struct Page: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { path }
 
-    /// The pages that users read: README.md and those of docs/.
-    static let documentation: [Page] = try! [Page("README.md")] + below("docs", suffix: ".md").map { try Page($0) }
+    /// The pages that users read: README.md, SECURITY.md and those of docs/.
+    static let documentation: [Page] = try! [Page("README.md"), Page("SECURITY.md")] + below("docs", suffix: ".md").map { try Page($0) }
 
     /// Paths below the package's folder of files in one of its folders, sorted.
     static func below(_ folder: String, suffix: String) throws -> [String] {

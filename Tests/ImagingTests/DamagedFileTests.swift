@@ -57,6 +57,51 @@ import Testing
         expectError(.invalid, "a.tif", "circle") { try open(file, as: "a.tif") }
     }
 
+    /// Directories that overlap would make the work of a file grow with the square of its size.
+    @Test func directoriesThatOverlap() throws {
+        // An entry of tag 254 (a reduced copy, so that nothing more is read of its page) whose last two bytes are also the count 513 of a directory
+        // that begins there; each is followed by 513 entries and the place of the next, 12 bytes further on.
+        let entry: [UInt8] = [0xFE, 0, 4, 0, 1, 0, 0, 0, 1, 0, 1, 2], base = 8, count = 1020
+        var file: [UInt8] = [0x49, 0x49, 42, 0] + [UInt8](repeating: 0, count: 4) + (0..<count).flatMap { _ in entry }
+        func write(_ value: Int, at place: Int) { for k in 0..<4 { file[place + k] = UInt8(truncatingIfNeeded: value >> (8 * k)) } }
+        write(base + 10, at: 4)
+        for number in 0..<500 { write(base + 10 + 12 * (number + 1), at: base + 12 * (number + 514)) }
+        expectError(.invalid, "a.tif", "overlap") { try open(file, as: "a.tif") }
+    }
+
+    /// Sizes that are no numbers of ours are not left out of a shape.
+    @Test func shapesThatNoMemoryHolds() throws {
+        func npy(_ shape: String) -> [UInt8] {
+            let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (\(shape)), }\n"
+            return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + header.utf8 + [UInt8](repeating: 1, count: 4)
+        }
+        try open(npy("2, 2"), as: "a.npy")
+        try open(npy("2, 2,"), as: "a.npy")
+        expectError(.invalid, "a.npy", "99999999999999999999", "no memory") { try open(npy("99999999999999999999, 2, 2"), as: "a.npy") }
+        expectError(.invalid, "a.npy", "shape [2147483647, 2147483647] needs", "4 are there") {
+            try open(npy("2147483647, 2147483647"), as: "a.npy")
+        }
+    }
+
+    /// A file may be mostly a hole: what it claims is there, and is not.
+    @Test func holesAreNoPages() throws {
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 1, 1), }\n"
+        let start = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + header.utf8
+        try withTemporaryFolder { folder in
+            try Data(start).write(to: URL(fileURLWithPath: folder + "/a.npy"))
+            try #require(truncate(folder + "/a.npy", off_t(start.count) + 1 << 32) == 0)
+            expectError(.invalid, "a.npy", "claims 4294967296 pages") { _ = try VolumeReader(folder + "/a.npy") }
+        }
+    }
+
+    /// A pipe that has the name of an image is not waited for.
+    @Test func pipesAreNoFiles() throws {
+        try withTemporaryFolder { folder in
+            try #require(mkfifo(folder + "/a.tif", 0o600) == 0)
+            expectError(.invalid, "a.tif", "pipe") { _ = try VolumeReader(folder + "/a.tif") }
+        }
+    }
+
     @Test func damagedCompressedPagesAreNamed() throws {
         var file = try bytes("deflate_float.tif")
         let offset = Int(file[4]) | Int(file[5]) << 8
@@ -67,6 +112,10 @@ import Testing
         var png = try bytes("grey.png")
         for position in 60..<70 { png[position] ^= 0xFF }
         expectError(.invalid, "a.png", "cannot decode") { try open(png, as: "a.png") }
+        // A chunk of two gigabytes, in a file of a hundred bytes, after the header of 25.
+        var long = try bytes("grey.png")
+        long.insert(contentsOf: [0x7F, 0xFF, 0xFF, 0xFF] + Array("tEXt".utf8), at: 33)
+        expectError(.invalid, "a.png", "claims 2147483647 bytes from byte 41 on") { try open(long, as: "a.png") }
         expectError(.invalid, "a.png", "ends early") { try open(Array(try bytes("grey.png").dropLast(30)), as: "a.png") }
     }
 

@@ -131,4 +131,37 @@ import Testing
             #expect((try? file.read("/volumes/raw", as: Float.self)) == expected)
         }
     }
+
+    /// The process that reads a stranger's HDF5 can read, and do nothing else to files.
+    @Test func readersHaveNoRights() async throws {
+        let place = FileManager.default.temporaryDirectory.path
+        defer {
+            // The process below cannot remove its folder.
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [] where name.hasPrefix("rights-") {
+                try? FileManager.default.removeItem(atPath: "\(place)/\(name)")
+            }
+        }
+        await #expect(processExitsWith: .success) {
+            let folder = FileManager.default.temporaryDirectory.path + "/rights-\(getpid())", path = folder + "/a"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
+            let version = ReaderService.giveUpRights()
+            // Each thread has rights of its own; a reader has one.
+            let status = try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)
+            precondition(status.contains("NoNewPrivs:\t1"), "\(status)")
+            let content = try Data(contentsOf: URL(fileURLWithPath: path))
+            precondition(content == Data([1, 2, 3]))
+            // Kernels before 5.13 have nothing of the kind.
+            guard version > 0 else { return }
+            precondition(open(path, O_WRONLY) < 0 && errno == EACCES)
+            precondition(open(folder + "/b", O_WRONLY | O_CREAT, 0o600) < 0 && errno == EACCES)
+            precondition(unlink(path) < 0 && errno == EACCES)
+            precondition(rename(path, folder + "/b") < 0 && errno == EACCES)
+            precondition(mkdir(folder + "/c", 0o700) < 0 && errno == EACCES)
+            precondition(version < 3 || (truncate(path, 0) < 0 && errno == EACCES))
+            var process: pid_t = 0
+            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
+            precondition(posix_spawn(&process, "/bin/true", nil, nil, &arguments, nil) == EACCES)
+        }
+    }
 }

@@ -141,7 +141,7 @@ import Training
             ("threads", "2"), ("bucket-mib", "7"), ("verify-every", "9"), ("resume", "never"), ("accept-changes", "true"),
             ("memory", "low"),
             ("time-limit", "8h"), ("stall-timeout", "5m"), ("on-nonfinite", "skip"), ("on-collapse", "warn"),
-            ("cache-mib", "512"),
+            ("cache-mib", "512"), ("max-image-pixels", "1000000"),
         ]
         let different = [
             ("batch-size", "4"), ("crop", "128"), ("crops-per-slice", "2"), ("augment", "none"), ("architecture", "unet-keras"),

@@ -5,17 +5,7 @@ import Foundation
 ///
 /// It knows nothing of the job that this process is a rank of: the variables of MPI launchers are not handed down, nor any file but the socket.
 /// Signals to this process's group do not reach it. `posix_spawn` runs no handlers of `fork`, which MPI libraries use to warn.
-final class ChildProcess: Sendable {
-    /// Why nothing more is to be expected of it.
-    enum Failure: Error {
-        /// It has ended.
-        case ended
-        /// The time was over.
-        case timeOut
-        /// It said what it should not.
-        case nonsense
-    }
-
+final class ChildProcess: ReaderConnection {
     private let identifier: pid_t
     private let socket: Int32
 
@@ -79,7 +69,7 @@ final class ChildProcess: Sendable {
         while done < bytes.count {
             try wait(for: POLLOUT, until: deadline)
             let count = Glibc.send(socket, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
-            if count > 0 { done += count } else if errno != EINTR && errno != EAGAIN { throw Failure.ended }
+            if count > 0 { done += count } else if errno != EINTR && errno != EAGAIN { throw ReaderFailure.ended }
         }
     }
 
@@ -89,18 +79,18 @@ final class ChildProcess: Sendable {
         while done < bytes.count {
             try wait(for: POLLIN, until: deadline)
             let count = recv(socket, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_DONTWAIT))
-            if count > 0 { done += count } else if count == 0 || (errno != EINTR && errno != EAGAIN) { throw Failure.ended }
+            if count > 0 { done += count } else if count == 0 || (errno != EINTR && errno != EAGAIN) { throw ReaderFailure.ended }
         }
     }
 
     private func wait(for event: Int32, until deadline: ContinuousClock.Instant) throws {
         while true {
             let left = (deadline - ContinuousClock.now) / .milliseconds(1)
-            guard left > 0 else { throw Failure.timeOut }
+            guard left > 0 else { throw ReaderFailure.timeOut }
             var descriptor = pollfd(fd: socket, events: Int16(event), revents: 0)
             let count = poll(&descriptor, 1, Int32(min(left.rounded(.up), 1e6)))
             if count > 0 { return }
-            if count < 0 && errno != EINTR { throw Failure.ended }
+            if count < 0 && errno != EINTR { throw ReaderFailure.ended }
         }
     }
 

@@ -34,6 +34,7 @@ public final class HDF5Dataset: Sendable {
         elementType = HDF5Dataset.elementType(typeInFile)
         let creation = try HDF5Handle(H5Dget_create_plist(dataset.id), file: file.path, "open \(path)")
         let layout = H5Pget_layout(creation.id)
+        try HDF5Dataset.requireOwnNumbers(creation, layout, path, file)
         if layout == H5D_CHUNKED {
             var chunk = [hsize_t](repeating: 0, count: shape.count)
             try hdf5Check(H5Pget_chunk(creation.id, Int32(shape.count), &chunk), file: file.path, "open \(path)")
@@ -51,6 +52,7 @@ public final class HDF5Dataset: Sendable {
     /// Reads the whole dataset.
     public func read<T: HDF5Element>(into values: UnsafeMutableBufferPointer<T>) throws {
         precondition(values.count == count, "\(path) has shape \(shape), the buffer \(values.count) elements")
+        clear(values)
         try withHDF5 {
             let status = H5Dread(handle.id, memoryType(T.self), hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "read \(path)")
@@ -60,6 +62,7 @@ public final class HDF5Dataset: Sendable {
     /// Reads the block of shape `block` that begins at `start`.
     public func read<T: HDF5Element>(start: [Int], block: [Int], into values: UnsafeMutableBufferPointer<T>) throws {
         precondition(values.count == block.reduce(1, *), "a block of shape \(block) does not fit a buffer of \(values.count) elements")
+        clear(values)
         try withHDF5 {
             let blocks = try select(start, block)
             let status = H5Dread(handle.id, memoryType(T.self), blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
@@ -83,6 +86,19 @@ public final class HDF5Dataset: Sendable {
             let blocks = try select(start, block)
             let status = H5Dwrite(handle.id, T.hdf5Type, blocks.memory.id, blocks.disk.id, hid_t(H5P_DEFAULT), values.baseAddress)
             try hdf5Check(status, file: file.path, "write \(path) at \(start)", kind: .inputOutput)
+        }
+    }
+
+    /// Makes room for values that are zero where libhdf5 leaves them: those that were never written, of a dataset without a fill value.
+    private func clear<T: HDF5Element>(_ values: UnsafeMutableBufferPointer<T>) {
+        _ = UnsafeMutableRawBufferPointer(values).initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    /// Throws if the file holds less than a `ratio`th of the bytes that the dataset is said to have: it claims memory that it does not need.
+    package func requireStorage(ratio: Int) throws {
+        guard let storedBytes, let elementType else { return }
+        guard shape.reduce(Double(elementType.size), { $0 * Double($1) }) <= Double(storedBytes) * Double(ratio) else {
+            throw ImagingError(.invalid, file.path, "\(path) claims the shape \(shape) and holds \(storedBytes) bytes")
         }
     }
 
@@ -116,6 +132,7 @@ extension HDF5File {
             let access = try HDF5Handle(H5Pcreate(hdf5_dataset_access()), file: self.path, "make a property list")
             // 0.75: the library's default preference for giving up chunks that were read to the end.
             try hdf5Check(H5Pset_chunk_cache(access.id, 12421, chunkCache, 0.75), file: self.path, "set a property")
+            try hdf5StayInFile(access, file: self.path)
             return try HDF5Dataset(HDF5Handle(H5Dopen2(handle.id, path, access.id), file: self.path, "open \(path)"), at: path, in: self)
         }
     }
@@ -159,6 +176,7 @@ extension HDF5File {
     /// Reads a whole dataset, converted to `type`; `dataset(path).shape` tells its shape.
     public func read<T: HDF5Element>(_ path: String, as type: T.Type = T.self) throws -> [T] {
         let dataset = try dataset(path)
+        try dataset.requireStorage(ratio: 65536)
         return try [T](unsafeUninitializedCapacity: dataset.count) { values, count in
             try dataset.read(into: UnsafeMutableBufferPointer(rebasing: values[..<dataset.count]))
             count = dataset.count
@@ -191,6 +209,30 @@ extension HDF5Dataset {
             throw ImagingError(.invalid, file.path, "\(path) claims the shape \(shape), which no memory holds")
         }
         return shape.map { Int($0) }
+    }
+
+    /// Throws if the dataset's numbers lie in other files: one that somebody sends must not name another one that is read in its place.
+    private static func requireOwnNumbers(
+        _ creation: borrowing HDF5Handle, _ layout: H5D_layout_t, _ path: String, _ file: HDF5File
+    ) throws {
+        func outside(_ name: String) -> ImagingError {
+            ImagingError(
+                .invalid, file.path, "the numbers of \(path) lie in \(name), which is not followed; copy them into the file (h5repack does)"
+            )
+        }
+        guard H5Pget_external_count(creation.id) <= 0 else { throw outside("files of their own") }
+        guard layout == H5D_VIRTUAL else { return }
+        var count = 0
+        try hdf5Check(H5Pget_virtual_count(creation.id, &count), file: file.path, "open \(path)")
+        for index in 0..<count {
+            let length = H5Pget_virtual_filename(creation.id, index, nil, 0)
+            try hdf5Check(length, file: file.path, "open \(path)")
+            var text = [CChar](repeating: 0, count: length + 1)
+            try hdf5Check(H5Pget_virtual_filename(creation.id, index, &text, text.count), file: file.path, "open \(path)")
+            let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            // A dot is the file itself.
+            if name != "." { throw outside("the file \(name)") }
+        }
     }
 
     private static func elementType(_ type: borrowing HDF5Handle) -> PixelType? {

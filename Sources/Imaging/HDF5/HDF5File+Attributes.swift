@@ -32,7 +32,7 @@ extension HDF5File {
 
     /// Whether `object` exists and has an attribute of this name.
     public func hasAttribute(_ name: String, of object: String = "/") -> Bool {
-        withHDF5 { (object == "/" || contains(object)) && H5Aexists_by_name(handle.id, object, name, hid_t(H5P_DEFAULT)) > 0 }
+        withHDF5 { (object == "/" || contains(object)) && H5Aexists_by_name(handle.id, object, name, insideFile.id) > 0 }
     }
 
     /// The names of the attributes of `object`, sorted bytewise.
@@ -84,6 +84,9 @@ extension HDF5File {
                 return texts.map { $0.map { String(cString: $0) } ?? "" }
             }
             let size = H5Tget_size(type.id)
+            guard Double(count) * Double(size) <= Self.longestAttribute else {
+                throw ImagingError(.invalid, path, "attribute \(name) of \(object) claims \(count) texts of \(size) bytes")
+            }
             var bytes = [UInt8](repeating: 0, count: count * size)
             try read(&bytes)
             let padding: UInt8 = H5Tget_strpad(type.id) == H5T_STR_SPACEPAD ? 0x20 : 0
@@ -160,7 +163,7 @@ extension HDF5File {
     private func openAttribute(_ name: String, of object: String) throws -> HDF5Handle {
         guard hasAttribute(name, of: object) else { throw ImagingError(.missing, path, "\(object) has no attribute \(name)") }
         return try HDF5Handle(
-            H5Aopen_by_name(handle.id, object, name, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT)), file: path,
+            H5Aopen_by_name(handle.id, object, name, hid_t(H5P_DEFAULT), insideFile.id), file: path,
             "open attribute \(name) of \(object)")
     }
 
@@ -168,6 +171,12 @@ extension HDF5File {
         let space = try HDF5Handle(H5Aget_space(attribute.id), file: path, "read attribute \(name) of \(object)")
         let count = H5Sget_simple_extent_npoints(space.id)
         try hdf5Check(count, file: path, "read attribute \(name) of \(object)")
+        guard Double(count) <= Self.longestAttribute else {
+            throw ImagingError(.invalid, path, "attribute \(name) of \(object) claims \(count) values")
+        }
         return Int(count)
     }
+
+    /// Bytes of an attribute that is taken for one: 64 MiB.
+    private static let longestAttribute = 0x1p26
 }

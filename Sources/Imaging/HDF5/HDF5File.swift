@@ -13,6 +13,8 @@ public final class HDF5File: Sendable {
     /// The name that errors give this file.
     public let path: String
     let handle: HDF5Handle
+    /// Link access properties with which no link leads out of the file.
+    let insideFile: HDF5Handle
 
     /// Opens the file at `path` for reading.
     ///
@@ -21,6 +23,7 @@ public final class HDF5File: Sendable {
         // libhdf5's own messages for these cases are a paragraph.
         _ = try InputFile(path)
         self.path = path
+        insideFile = try HDF5File.insideFile(path)
         handle = try withHDF5 {
             let access = try HDF5File.onDisk(path)
             return try HDF5Handle(H5Fopen(path, hdf5_read_only(), access.id), file: path, "open the file as HDF5")
@@ -32,6 +35,7 @@ public final class HDF5File: Sendable {
     /// - Throws: `ImagingError` if the bytes are no HDF5 file.
     public init(bytes: UnsafeRawBufferPointer, name: String) throws {
         path = name
+        insideFile = try HDF5File.insideFile(name)
         handle = try HDF5File.open(bytes, name: name)
     }
 
@@ -40,12 +44,14 @@ public final class HDF5File: Sendable {
     /// - Throws: `ImagingError` if the bytes are no HDF5 file.
     public init(bytes: [UInt8], name: String) throws {
         path = name
+        insideFile = try HDF5File.insideFile(name)
         handle = try bytes.span.bytes.withUnsafeBytes { try HDF5File.open($0, name: name) }
     }
 
     /// Begins a new file in memory; `image()` gives its bytes, and `name` is what errors call it.
     public init(inMemoryNamed name: String) throws {
         path = name
+        insideFile = try HDF5File.insideFile(name)
         handle = try withHDF5 {
             let access = try HDF5File.inMemory(name)
             return try HDF5Handle(
@@ -56,6 +62,7 @@ public final class HDF5File: Sendable {
     /// Begins a new file on disk, replacing what is there; `name` is what errors call it.
     package init(creating path: String, name: String) throws {
         self.path = name
+        insideFile = try HDF5File.insideFile(name)
         handle = try withHDF5 {
             let access = try HDF5File.onDisk(name)
             return try HDF5Handle(
@@ -112,17 +119,27 @@ public final class HDF5File: Sendable {
         }
     }
 
-    /// Whether there is a group or dataset at `object`.
+    /// Whether there is a group or dataset at `object`, in this file.
     public func contains(_ object: String) -> Bool {
         withHDF5 {
             var prefix = ""
             // H5Lexists fails, rather than saying no, when a group on the way is missing.
             return object.split(separator: "/").allSatisfy {
                 prefix += "/" + $0
-                return H5Lexists(handle.id, prefix, hid_t(H5P_DEFAULT)) > 0
-                    && H5Oexists_by_name(handle.id, prefix, hid_t(H5P_DEFAULT)) > 0
+                return H5Lexists(handle.id, prefix, insideFile.id) > 0 && H5Oexists_by_name(handle.id, prefix, insideFile.id) > 0
             }
         }
+    }
+
+    /// The first part of a path that is a link to another file.
+    private func outwardLink(on object: String) -> String? {
+        var prefix = ""
+        for name in object.split(separator: "/") {
+            prefix += "/" + name
+            let leadsOut = hdf5_leads_out(handle.id, prefix, insideFile.id)
+            if leadsOut != 0 { return leadsOut > 0 ? prefix : nil }
+        }
+        return nil
     }
 
     /// Whether there is a dataset at `object`.
@@ -186,8 +203,13 @@ public final class HDF5File: Sendable {
 
     /// The object (group or dataset) at a path.
     func open(_ object: String) throws -> HDF5Handle {
-        guard object == "/" || contains(object) else { throw ImagingError(.missing, path, "there is no \(object) in the file") }
-        return try HDF5Handle(H5Oopen(handle.id, object, hid_t(H5P_DEFAULT)), file: path, "open \(object)")
+        guard object == "/" || contains(object) else {
+            if let link = outwardLink(on: object) {
+                throw ImagingError(.invalid, path, "\(link) is a link to another file, which is not followed; name the other file itself")
+            }
+            throw ImagingError(.missing, path, "there is no \(object) in the file")
+        }
+        return try HDF5Handle(H5Oopen(handle.id, object, insideFile.id), file: path, "open \(object)")
     }
 
     /// Link creation properties that make the groups on the way to a new object.
@@ -195,6 +217,14 @@ public final class HDF5File: Sendable {
         let links = try HDF5Handle(H5Pcreate(hdf5_link_creation()), file: path, "make a property list")
         try hdf5Check(H5Pset_create_intermediate_group(links.id, 1), file: path, "set a property")
         return links
+    }
+
+    private static func insideFile(_ name: String) throws -> HDF5Handle {
+        try withHDF5 {
+            let access = try HDF5Handle(H5Pcreate(hdf5_link_access()), file: name, "make a property list")
+            try hdf5StayInFile(access, file: name)
+            return access
+        }
     }
 
     /// A name for a file in memory. It cannot exist, because libhdf5 tries to open it on disk, too, and is used once,

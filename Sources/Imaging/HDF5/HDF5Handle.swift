@@ -18,6 +18,11 @@ func withHDF5<Result: ~Copyable>(_ body: () throws -> Result) rethrows -> Result
     return try body()
 }
 
+/// Makes links that lead to other files fail: a file that somebody sends must not name another one that is read in its place.
+func hdf5StayInFile(_ access: borrowing HDF5Handle, file: String) throws {
+    try hdf5Check(H5Pset_elink_cb(access.id, { _, _, _, _, _, _, _ in -1 }, nil), file: file, "set a property")
+}
+
 /// One identifier of libhdf5 (file, dataset, dataspace, type, property list), released when it goes out of scope.
 struct HDF5Handle: ~Copyable, Sendable {
     let id: hid_t

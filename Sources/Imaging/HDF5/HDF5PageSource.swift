@@ -14,6 +14,9 @@ final class HDF5PageSource: PageSource {
     /// A page as a block of the dataset.
     private let block: [Int]
 
+    /// How many bytes a byte of the file may become: chunks that are left out, as those of a mask are, count for nothing.
+    static let greatestRatio = 65536
+
     static func isHDF5(_ file: InputFile) throws -> Bool {
         // The file may begin with a block of the user's, of 512 bytes or twice, four times … that.
         var position = 0
@@ -35,9 +38,7 @@ final class HDF5PageSource: PageSource {
             throw ImagingError(.invalid, path, "\(name) has shape \(sizes); (pages, height, width) is expected")
         }
         // Compressed or left out, no data that mean anything take less room than this.
-        if let stored = description.storedBytes, sizes.reduce(Double(type.size), { $0 * Double($1) }) > Double(stored) * 65536 {
-            throw ImagingError(.invalid, path, "\(name) claims the shape \(sizes) and holds \(stored) bytes")
-        }
+        try description.requireStorage(ratio: Self.greatestRatio)
         let axes = try HDF5PageSource.axes(of: hdf5, name, rank: sizes.count)
         func axis(_ key: Character) -> Int? { axes.firstIndex(of: key) }
         guard axes.count == sizes.count, let x = axis("x"), let y = axis("y") else {

@@ -42,13 +42,12 @@ package final class ReaderProcess: Sendable {
 
     /// What errors call the file.
     package let path: String
-    private let program: String
-    private let arguments: [String]
     private let limits: Limits
+    private let connect: @Sendable () throws -> any ReaderConnection
     private let state: Mutex<State>
 
     private struct State {
-        var child: ChildProcess?
+        var child: (any ReaderConnection)?
         /// What the first child said when it had opened the file.
         var header: [UInt8]?
     }
@@ -60,8 +59,15 @@ package final class ReaderProcess: Sendable {
     ///   - service: which of the services of `ReaderService` is asked, and its arguments.
     ///   - path: what errors call the file.
     package init(program: String, service: [String], path: String, limits: Limits = Limits()) {
-        (self.program, self.path, self.limits) = (program, path, limits)
-        arguments = [ReaderService.command, "\(limits.memory)", "\(limits.processorSeconds)"] + service
+        (self.path, self.limits) = (path, limits)
+        let arguments = [ReaderService.command, "\(limits.memory)", "\(limits.processorSeconds)"] + service
+        connect = { try ChildProcess(program, arguments) }
+        state = Mutex(State())
+    }
+
+    /// A process whose part `connect` plays.
+    package init(path: String, limits: Limits = Limits(), connect: @escaping @Sendable () throws -> any ReaderConnection) {
+        (self.path, self.limits, self.connect) = (path, limits, connect)
         state = Mutex(State())
     }
 
@@ -90,7 +96,7 @@ package final class ReaderProcess: Sendable {
                 let child = state.child!
                 try request.withUnsafeBytes { try child.send($0, until: deadline) }
                 let count = try length(child, deadline)
-                guard count == values.count * MemoryLayout<Float>.size else { throw ChildProcess.Failure.nonsense }
+                guard count == values.count * MemoryLayout<Float>.size else { throw ReaderFailure.nonsense }
                 try child.receive(into: UnsafeMutableRawBufferPointer(values), until: deadline)
             } catch {
                 throw ended(error, &state)
@@ -106,16 +112,16 @@ package final class ReaderProcess: Sendable {
         guard state.child == nil else { return }
         makeRoom()
         let deadline = ContinuousClock.now + .seconds(limits.seconds)
-        let child: ChildProcess
+        let child: any ReaderConnection
         do {
-            child = try ChildProcess(program, arguments)
+            child = try connect()
         } catch let failure as ImagingError {
             throw ImagingError(.inputOutput, path, "cannot start a process that reads the file: \(failure.message)")
         }
         state.child = child
         do {
             let count = try length(child, deadline)
-            guard count <= 1 << 26 else { throw ChildProcess.Failure.nonsense }
+            guard count <= 1 << 26 else { throw ReaderFailure.nonsense }
             let header = try [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
                 try child.receive(
                     into: UnsafeMutableRawBufferPointer(start: bytes.baseAddress, count: count), until: deadline)
@@ -131,15 +137,15 @@ package final class ReaderProcess: Sendable {
     }
 
     /// How many bytes follow; throws the error that follows instead.
-    private func length(_ child: ChildProcess, _ deadline: ContinuousClock.Instant) throws -> Int {
+    private func length(_ child: any ReaderConnection, _ deadline: ContinuousClock.Instant) throws -> Int {
         var length = 0
         try withUnsafeMutableBytes(of: &length) { try child.receive(into: $0, until: deadline) }
         guard length < 0 else { return length }
-        guard length >= -(1 << 16) else { throw ChildProcess.Failure.nonsense }
+        guard length >= -(1 << 16) else { throw ReaderFailure.nonsense }
         var text = [UInt8](repeating: 0, count: -length)
         try text.withUnsafeMutableBytes { try child.receive(into: $0, until: deadline) }
         guard let failure = try? JSONDecoder().decode(ReaderService.Failure.self, from: Data(text)) else {
-            throw ChildProcess.Failure.nonsense
+            throw ReaderFailure.nonsense
         }
         throw failure.error(path)
     }
@@ -148,7 +154,7 @@ package final class ReaderProcess: Sendable {
     private func ended(_ error: any Error, _ state: inout State) -> any Error {
         let child = state.child!
         state.child = nil
-        guard let failure = error as? ChildProcess.Failure else { return error }
+        guard let failure = error as? ReaderFailure else { return error }
         let memory = "\(limits.memory >> 20) MiB of memory"
         let advice = "the file is damaged, or made to do harm"
         switch failure {

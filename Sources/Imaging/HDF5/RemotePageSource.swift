@@ -16,13 +16,21 @@ final class RemotePageSource: PageSource {
     }
 
     /// Opens `dataset` of `file`, or its only volume; `path` is what the user called both.
-    init(program: String, path: String, file: String, dataset: String?) throws {
-        process = ReaderProcess(program: program, service: ["volume", path, file] + (dataset.map { [$0] } ?? []), path: path)
+    convenience init(program: String, path: String, file: InputFile, dataset: String?) throws {
+        let words = ["volume", path, file.path] + (dataset.map { [$0] } ?? [])
+        try self.init(ReaderProcess(program: program, service: words, path: path), fileSize: file.size)
+    }
+
+    /// What `process` reads from a file of `fileSize` bytes. It says what a file made it say: nothing of it is believed.
+    init(_ process: ReaderProcess, fileSize: Int) throws {
+        self.process = process
         let description = try process.description(Description.self)
         (shape, pixelType, metadata) = (description.shape, description.pixelType, description.metadata)
-        let sizes = [shape.pages, shape.height, shape.width, shape.channels]
-        guard sizes.allSatisfy({ $0 > 0 }), sizes.reduce(1, { $0 * Double($1) }) < 0x1p48 else {
-            throw ImagingError(.invalid, path, "claims the shape \(sizes)")
+        let sizes = [shape.pages, shape.height, shape.width, shape.channels], size = pixelType.size
+        guard sizes.allSatisfy({ $0 > 0 }),
+            sizes.reduce(Double(size), { $0 * Double($1) }) <= Double(fileSize) * Double(HDF5PageSource.greatestRatio)
+        else {
+            throw ImagingError(.invalid, process.path, "claims the shape \(sizes) and holds \(fileSize) bytes")
         }
     }
 
@@ -69,6 +77,13 @@ extension ReaderService {
 }
 
 extension VolumeReader {
+    /// The volume of a file of `fileSize` bytes that `process` reads.
+    ///
+    /// - Throws: `ImagingError`.
+    package convenience init(_ process: ReaderProcess, fileSize: Int) throws {
+        try self.init(path: process.path, source: RemotePageSource(process, fileSize: fileSize))
+    }
+
     /// The datasets of an HDF5 file that can be volumes.
     ///
     /// - Throws: `ImagingError` if it cannot be read.

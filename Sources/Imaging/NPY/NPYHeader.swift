@@ -34,7 +34,12 @@ package struct NPYHeader: Equatable {
                 "the NPY file holds numbers of type '\(descr)'; supported are \(NPYHeader.types.keys.sorted().joined(separator: ", "))")
         }
         (pixelType, isSwapped, isFortranOrder) = (type, descr.first == ">", order == "True")
-        shape = numbers.split(separator: ",").compactMap { Int($0.filter { $0 != " " }) }
+        // A comma may follow the last size, and does where there is only one.
+        let sizes = numbers.split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+        shape = try sizes.map { text in
+            guard let size = Int(text) else { throw invalid("the NPY file claims the shape (\(numbers)), which no memory holds") }
+            return size
+        }
         let announced = shape.reduce(Double(type.size)) { $0 * Double($1) }
         guard announced <= Double(file.size - size) else {
             throw invalid(

@@ -4,7 +4,7 @@ import Foundation
 /// The directories of a TIFF file, one a page, read and checked by ourselves before libtiff decodes what they point to:
 /// every number in them is checked against the size of the file first, so that a damaged file is reported when it is
 /// opened and claims no memory.
-struct TIFFDirectory {
+package struct TIFFDirectory {
     /// Where the entries of a directory say that a page's pixels are, and how they are stored.
     struct Page {
         /// Position of the directory in the file.
@@ -26,6 +26,8 @@ struct TIFFDirectory {
         let contiguous: Bool
         /// Whether the bits of each byte are stored the other way round.
         let isBitReversed: Bool
+        /// Blocks of the page.
+        let blocks: Int
 
         /// Samples of a pixel that lie side by side in a block.
         var samplesInBlock: Int { separate ? 1 : samples }
@@ -34,7 +36,7 @@ struct TIFFDirectory {
         /// Whether the rows lie in the file one after another as they are, so that any of them can be read by itself.
         var isPlain: Bool { compression == 1 && !tiled && contiguous && bits >= 8 && !isBitReversed }
         /// Bytes of the page if it is stored without compression, in strips.
-        var bytes: Int { blockRowBytes * height * (separate ? samples : 1) }
+        var bytes: Int { (width * samplesInBlock * bits + 7) / 8 * height * (separate ? samples : 1) }
     }
 
     let file: InputFile
@@ -54,21 +56,27 @@ struct TIFFDirectory {
     /// Reads all directories of a file that `isTIFF`.
     ///
     /// - Throws: `ImagingError` if they or the pixels that they point to are not all inside the file, or of a kind that we do not read.
-    init(_ file: InputFile) throws {
+    package init(_ file: InputFile) throws {
         self.file = file
         guard file.size >= 16 else { throw ImagingError(.invalid, file.path, "the TIFF file is truncated: it has only \(file.size) bytes") }
         let header = try file.bytes(at: 0, count: 16)
         isBigEndian = header[0] == 0x4D
         isBig = header[isBigEndian ? 3 : 2] == 43
         var next = isBig ? integer(header[8..<16]) : integer(header[4..<8])
-        var seen: Set<Int> = []
+        var seen: Set<Int> = [], size = 0, blocks = 0
         while next != 0 {
             guard seen.insert(next).inserted else { throw damaged("its chain of pages runs in a circle after \(seen.count) pages") }
             let entries = try Entries(self, at: next, page: seen.count - 1)
+            // Directories and lists of blocks that overlap would make a small file the work of hours.
+            size += entries.size
+            guard size <= file.size else { throw damaged("the directories of its first \(seen.count) pages overlap") }
             // Bits 0 and 2 of NewSubfileType: a reduced copy of another page, a mask.
             if try entries.value(254, default: 0) & 5 == 0 {
                 if pages.isEmpty { (metadata, imageJ, ome) = try entries.metadata() }
-                pages.append(try entries.page())
+                let page = try entries.page()
+                blocks += page.blocks
+                guard blocks <= file.size else { throw damaged("its first \(seen.count) pages have \(blocks) blocks of pixels") }
+                pages.append(page)
             }
             next = entries.next
         }
@@ -92,6 +100,8 @@ struct TIFFDirectory {
         let offset: Int
         /// Position of the next directory; 0 after the last.
         let next: Int
+        /// Bytes of the directory itself.
+        let size: Int
         /// The page's number in the chain, for errors.
         private let number: Int
         private var entries: [Int: (type: Int, count: Int, position: Int)] = [:]
@@ -110,6 +120,7 @@ struct TIFFDirectory {
             let count = directory.integer(try bytes(offset, countSize)[...])
             guard count <= 4096 else { throw directory.damaged("page \(page) claims \(count) directory entries") }
             let all = try bytes(offset + countSize, count * entrySize + wordSize)
+            size = countSize + all.count
             for index in 0..<count {
                 let entry = all[index * entrySize..<(index + 1) * entrySize]
                 func field(_ from: Int, _ size: Int) -> Int {
@@ -213,19 +224,19 @@ struct TIFFDirectory {
             let separate = samples > 1 ? try value(284, default: 1) == 2 : false
             let isBitReversed = try value(266, default: 1) == 2
             // Blocks are checked below; what depends on the first is made with it.
-            func page(_ firstBlock: Int, _ contiguous: Bool) -> Page {
+            func page(_ firstBlock: Int, _ contiguous: Bool, _ blocks: Int) -> Page {
                 Page(
                     offset: offset, width: width, height: height, samples: samples, pixelType: type, bits: bits.first ?? 1,
                     separate: separate,
                     compression: compression, minIsWhite: photometric == 0, tiled: tiled, blockWidth: blockWidth, blockHeight: blockHeight,
-                    firstBlock: firstBlock, contiguous: contiguous, isBitReversed: isBitReversed)
+                    firstBlock: firstBlock, contiguous: contiguous, isBitReversed: isBitReversed, blocks: blocks)
             }
-            let (firstBlock, contiguous) = try checkBlocks(page(0, false))
-            return page(firstBlock, contiguous)
+            let (firstBlock, contiguous, blocks) = try checkBlocks(page(0, false, 0))
+            return page(firstBlock, contiguous, blocks)
         }
 
         /// Checks that the bytes of all blocks are inside the file, and as many as their pixels may need.
-        private func checkBlocks(_ page: Page) throws -> (first: Int, contiguous: Bool) {
+        private func checkBlocks(_ page: Page) throws -> (first: Int, contiguous: Bool, count: Int) {
             let across = (page.width + page.blockWidth - 1) / page.blockWidth,
                 down = (page.height + page.blockHeight - 1) / page.blockHeight
             let count = across * down * (page.separate ? page.samples : 1), what = page.tiled ? "tile" : "strip"
@@ -234,7 +245,7 @@ struct TIFFDirectory {
                 throw directory.damaged(
                     "page \(number) needs \(count) \(what)s and lists \(offsets.count) offsets and \(sizes.count) sizes")
             }
-            var stored = 0, end: Int?, contiguous = true
+            var stored = 0.0, decoded = 0.0, end: Int?, contiguous = true
             for index in 0..<count {
                 let rows = page.tiled ? page.blockHeight : min(page.blockHeight, page.height - index % down * page.blockHeight)
                 let size = page.compression == 1 ? rows * page.blockRowBytes : sizes[index]
@@ -245,18 +256,38 @@ struct TIFFDirectory {
                 }
                 contiguous = contiguous && end.map { $0 == offsets[index] } ?? true
                 end = offsets[index] + size
-                stored += size
+                stored += Double(size)
+                decoded += Double(rows) * Double(page.blockRowBytes)
             }
-            // No method that we know packs better than this.
-            guard page.blockRowBytes * page.blockHeight * count <= stored << 16 else {
-                throw directory.damaged("page \(number) claims \(page.width)×\(page.height) pixels and holds \(stored) bytes")
+            guard decoded <= stored * page.greatestRatio else {
+                throw directory.damaged("page \(number) claims \(page.width)×\(page.height) pixels and holds \(Int(stored)) bytes")
             }
-            return (offsets[0], contiguous)
+            // A tile may be larger than the image, but not so that it, and not the image, takes the memory.
+            guard decoded <= 4 * Double(page.bytes) + 0x1p26 else {
+                throw directory.damaged(
+                    "page \(number) of \(page.width)×\(page.height) pixels claims tiles of \(page.blockWidth)×\(page.blockHeight)")
+            }
+            return (offsets[0], contiguous, count)
         }
     }
 }
 
 extension TIFFDirectory.Page {
+    /// How many bytes a byte of the file may become.
+    fileprivate var greatestRatio: Double {
+        switch compression {
+        case 1: 1
+        // PackBits: two bytes are 128 at most.
+        case 32773: 64
+        // Deflate: two bits are 258 bytes, a little less than 1032 to 1.
+        case 8, 32946: 1032
+        // LZW: each code of 9 to 12 bits may be a byte longer than the longest before; there are 4096 of them.
+        case 5: 4096
+        // Zstandard, LZMA, and the fax methods, of which rows of one colour take a bit.
+        default: 65536
+        }
+    }
+
     /// The type of samples of `bits` in `formats` (1 unsigned, 2 signed, 3 floating point, 4 unknown), which must be alike.
     fileprivate static func pixelType(bits: [Int], formats: [Int]) -> PixelType? {
         guard Set(bits).count <= 1, Set(formats).count <= 1 else { return nil }

@@ -94,7 +94,8 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
         message.initialize(repeating: 0, count: Int(TIFF_MESSAGE_SIZE))
         // h: directories when we ask for them; m: no memory map, which kills the process when the file shrinks;
         // c: strips as they are.
-        guard let tiff = tiff_open(dup(file.descriptor), file.path, "rhmc", message) else {
+        // What libtiff itself takes memory for is a block's bytes as they are in the file, and its tables.
+        guard let tiff = tiff_open(dup(file.descriptor), file.path, "rhmc", tmsize_t(file.size) + 1 << 26, message) else {
             defer { message.deallocate() }
             throw ImagingError(.invalid, file.path, "cannot open the TIFF file: \(String(cString: message))")
         }
@@ -127,6 +128,8 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
                     for x in stride(from: 0, to: page.width, by: page.blockWidth) {
                         let rows = min(page.blockHeight, page.height - y)
                         let wanted = page.tiled ? size : rows * page.blockRowBytes
+                        // Of some damaged blocks libtiff says that all was decoded, and has left bytes as they were.
+                        _ = block.initializeMemory(as: UInt8.self, repeating: 0)
                         let decoded =
                             page.tiled
                             ? TIFFReadEncodedTile(

@@ -26,7 +26,7 @@ final class TIFFWriter: VolumeWriter {
         // Positions of 32 bits end at 4 GB; noise may not shrink at all, and directories need room, too. ImageJ itself
         // does not read BigTIFF (Fiji does), so it is kept for volumes that need it.
         let bytes = Double(shape.pageCount * encoder.pixelType.size) * Double(shape.pages)
-        tiff = tiff_open(dup(file.descriptor), encoder.path, bytes > 4e9 ? "w8" : "w", message)
+        tiff = tiff_open(dup(file.descriptor), encoder.path, bytes > 4e9 ? "w8" : "w", 0, message)
         if tiff == nil { throw failure() }
         // Strips of a quarter of a megabyte: ImageJ takes sizes of 16 bits, which libtiff chooses for small ones, as well.
         encoder.blockRows = min(shape.height, max(1, (256 << 10) / encoder.rowBytes))

@@ -13,16 +13,19 @@ extension KerasReader {
         let weights: [Weight]
     }
 
-    /// The weights under the names that unet-keras has for them, read by `program`, which keeps the file open as long as one of them is.
+    /// The weights under the names that unet-keras has for them, read by `process` from a file of `fileSize` bytes, which it keeps open as long as
+    /// one of them is. What it says a file made it say: nothing of it is believed.
     ///
     /// - Throws: `ImagingError`
-    static func weightFile(path: String, program: String) throws -> WeightFile {
-        let process = ReaderProcess(program: program, service: ["weights", path], path: path)
-        let description = try process.description(Description.self)
+    static func weightFile(_ process: ReaderProcess, fileSize: Int) throws -> WeightFile {
+        let path = process.path, description = try process.description(Description.self)
+        // The smallest numbers that weights are stored in have two bytes.
+        var left = Double(fileSize) * Double(greatestRatio) / 2
         let weights = try description.weights.enumerated().map { number, weight in
             let count = weight.shape.reduce(1.0) { $0 * Double($1) }
-            guard weight.shape.allSatisfy({ $0 > 0 }), count < 0x1p31 else {
-                throw ImagingError(.invalid, path, "\(weight.place) has the shape \(weight.shape)")
+            left -= count
+            guard weight.shape.allSatisfy({ $0 > 0 }), count < 0x1p31, left >= 0 else {
+                throw ImagingError(.invalid, path, "\(weight.place) claims the shape \(weight.shape), the file has \(fileSize) bytes")
             }
             return StoredWeight(name: weight.name, place: weight.place, shape: weight.shape) {
                 try [Float](unsafeUninitializedCapacity: Int(count)) { values, initialized in
@@ -36,8 +39,20 @@ extension KerasReader {
 }
 
 extension ReaderService {
+    /// The service that is asked for by its name and arguments: `volume`, `volumes` or `weights`.
+    ///
+    /// - Throws: `ImagingError`, `InterchangeError`, also if there is no such service.
+    package static func named(_ words: [String]) throws -> ReaderService {
+        switch words.first {
+        case "volume" where (3...4).contains(words.count): try volume(words.dropFirst())
+        case "volumes" where words.count == 2: try volumes(words.dropFirst())
+        case "weights" where words.count == 2: try kerasWeights(words.dropFirst())
+        default: throw InterchangeError(.usage, "\(words): no service of a reader")
+        }
+    }
+
     /// The service `weights`: the tensors of a file of Keras, and the values of each, asked for by its number.
-    package static func kerasWeights(_ arguments: ArraySlice<String>) throws -> ReaderService {
+    private static func kerasWeights(_ arguments: ArraySlice<String>) throws -> ReaderService {
         let file = try KerasReader(path: arguments.first!).weightFile()
         let description = KerasReader.Description(
             format: file.format, weights: file.weights.map { .init(name: $0.name.pyTorch, place: $0.place, shape: $0.shape) })

@@ -9,6 +9,9 @@ struct KerasReader {
     private let file: HDF5File
     private let path: String
 
+    /// How many bytes a byte of the file may become: what deflate, the densest of its filters, can do.
+    static let greatestRatio = 1032
+
     init(path: String) throws {
         self.path = path
         file = try HDF5File(path: path)
@@ -72,6 +75,7 @@ struct KerasReader {
         guard bias.shape == [kernel.shape[3]] else {
             throw invalid("dataset \(bias.path) has the shape \(bias.shape), but its kernel has \(kernel.shape[3]) outputs")
         }
+        for dataset in datasets { try dataset.requireStorage(ratio: Self.greatestRatio) }
         return (kernel, bias)
     }
 

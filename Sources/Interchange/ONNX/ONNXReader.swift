@@ -26,9 +26,10 @@ enum ONNXReader {
             path: file.path, format: "ONNX",
             weights: try tensors.map { tensor in
                 let place = "initializer \(tensor.name)"
-                guard tensor.dims.allSatisfy({ (0..<1 << 31).contains($0) }), tensor.dims.count <= 8 else {
-                    throw invalid("\(place) claims the shape \(tensor.dims)")
-                }
+                // The smallest numbers that ONNX has take four bits.
+                guard tensor.dims.allSatisfy({ (0..<1 << 31).contains($0) }), tensor.dims.count <= 8,
+                    tensor.dims.reduce(1, { $0 * Double($1) }) <= 2 * Double(file.size)
+                else { throw invalid("\(place) claims the shape \(tensor.dims), the file has \(file.size) bytes") }
                 return StoredWeight(name: tensor.name, place: place, shape: tensor.dims.map { Int($0) }) {
                     try values(of: tensor, file.path)
                 }

@@ -31,6 +31,12 @@ package struct RunEvent: Codable, Equatable {
         (self.event, self.step, self.text, self.start) = (event, step, text, start)
         self.time = (time * 1000).rounded() / 1000
     }
+
+    /// Whether a run can have written it: its time has a date, and its counts are some.
+    fileprivate var isPossible: Bool {
+        (0...1e11).contains(time) && ([step] + (start?.counts ?? [])).allSatisfy { TrainingLog.steps.contains(Double($0)) }
+            && start?.ranks.isEmpty != true
+    }
 }
 
 /// What a start of the program found: machines, data, what is to be done.
@@ -71,6 +77,11 @@ package struct RunStart: Codable, Equatable {
     package var warnings: [String]
     /// The slices that `previews/` shows, by the beginnings of their files' names, with what to call them.
     package var previews: [PreviewSlice]
+
+    fileprivate var counts: [Int] {
+        [parameters, memoryMebibytes, slices, samplesPerEpoch, validationSlices, totalSteps]
+            + ranks.flatMap { [$0.threads, $0.hostProcessors] }
+    }
 
     package init(
         resumedFrom: String?, programVersion: String, ranks: [Rank], instructionSet: String, parameters: Int, memoryMebibytes: Int,
@@ -117,6 +128,9 @@ package final class RunHistory {
 
     /// The events of a history; lines that are none, as of a later version, are left out.
     package static func events(of history: [UInt8]) -> [RunEvent] {
-        history.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONDecoder().decode(RunEvent.self, from: Data($0)) }
+        history.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let event = try? JSONDecoder().decode(RunEvent.self, from: Data(line))
+            return event.flatMap { $0.isPossible ? $0 : nil }
+        }
     }
 }

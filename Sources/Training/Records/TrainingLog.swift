@@ -67,11 +67,26 @@ package final class TrainingLog {
         return kept
     }
 
-    /// The numbers of each line of a log by their names, from its complete lines; what was infinite or not a number is missing.
+    /// The numbers of each line of a log by their names, from its complete lines; what was infinite or not a number is missing, and so is what
+    /// no run can have written.
     package static func entries(of log: [UInt8]) -> [[String: Double]] {
         let decoder = JSONDecoder()
-        return log.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            (try? decoder.decode([String: Double?].self, from: Data(line)))?.compactMapValues { $0 }
+        return log.split(separator: UInt8(ascii: "\n")).compactMap { line -> [String: Double]? in
+            guard let numbers = try? decoder.decode([String: Double?].self, from: Data(line)) else { return nil }
+            return numbers.reduce(into: [:]) { entry, field in
+                if let value = field.value,
+                    counts.contains(field.key) ? steps.contains(value) && value == value.rounded() : isPossible(value)
+                {
+                    entry[field.key] = value
+                }
+            }
         }
     }
+
+    /// Fields that are whole numbers.
+    static let counts: Set = ["step", "epoch", "skipped_steps"]
+    /// What a count can be: all of these are exact in double precision.
+    static let steps = 0.0...1e15
+    /// Whether a measured number can be one of ours. Larger and smaller ones would overflow where they are drawn.
+    static func isPossible(_ value: Double) -> Bool { value == 0 || (1e-100...1e100).contains(abs(value)) }
 }

@@ -16,8 +16,6 @@ package final class TrainingTable {
         "step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "images_per_s", "compute_s", "exposed_communication_s",
         "overlapped_communication_s", "input_wait_s", "peak_memory_mib", "skipped_steps",
     ]
-    /// Those of them that are whole numbers.
-    private static let counts: Set = ["step", "epoch", "skipped_steps"]
 
     /// Starts the table with the steps that are in the log, cut back already.
     package init(
@@ -30,7 +28,7 @@ package final class TrainingTable {
                 text += Self.line(row, columns)
                 row = [:]
             }
-            for (name, value) in entry { row[name] = Self.counts.contains(name) ? .count(Int(value)) : .number(value) }
+            for (name, value) in entry { row[name] = TrainingLog.counts.contains(name) ? .count(Int(value)) : .number(value) }
         }
         if !row.isEmpty { text += Self.line(row, columns) }
         try Array(text.utf8).withUnsafeBytes { try files.writeAtomically([$0], to: path) }

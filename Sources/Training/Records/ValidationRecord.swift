@@ -54,10 +54,26 @@ package struct ValidationRecord: Codable, Equatable {
     package init?(path: String, files: any FileOperations = SystemFiles()) throws {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         do {
-            self = try JSONDecoder().decode(ValidationRecord.self, from: Data(files.readAll(path)))
+            try self.init(json: files.readAll(path))
         } catch is DecodingError {
             throw TrainingError(.invalid, "\(path): is not what unet-mpi wrote there; delete it, the next validation writes it anew")
         }
+    }
+
+    /// The record in the bytes of a file.
+    ///
+    /// - Throws: `DecodingError`, also if a number is none that a validation can have found.
+    package init(json: [UInt8]) throws {
+        self = try JSONDecoder().decode(ValidationRecord.self, from: Data(json))
+        let points = (thresholds ?? []) + (segments?.thresholds ?? [])
+        let numbers = points.flatMap { point -> [Double] in
+            [point.threshold, point.accuracy, point.dice, point.iou]
+                + [point.vRand, point.vInfo, point.randError, point.warpingError].compactMap { $0 }
+        }
+        let counts = [step, segments?.step ?? 0] + (confusion ?? [])
+        guard (numbers + scores.values).allSatisfy(TrainingLog.isPossible),
+            counts.allSatisfy({ TrainingLog.steps.contains(Double($0)) }), (confusion ?? []).reduce(0, { $0 + Double($1) }) < 1e18
+        else { throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "a number is out of range")) }
     }
 
     func write(to path: String, files: any FileOperations) throws {

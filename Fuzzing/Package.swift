@@ -1,0 +1,17 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that nobody who builds unet-mpi builds this. `run` sets UNET_FUZZING, with which the package above compiles what
+// reads files for the sanitizer and the fuzzer.
+let package = Package(
+    name: "Fuzzing",
+    dependencies: [.package(name: "unet-mpi", path: "..")],
+    targets: [
+        .systemLibrary(name: "CLibFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
+            swiftSettings: [.treatAllWarnings(as: .error)],
+            // libFuzzer comes as a library; `fuzz` has a main of its own. The linker gold, Swift's standard on Debian 12, ends here with an internal error.
+            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer", "-use-ld=lld"])]),
+    ]
+)

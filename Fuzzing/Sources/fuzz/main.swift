@@ -1,0 +1,23 @@
+import CLibFuzzer
+import FuzzTargets
+import Glibc
+
+// fuzz TARGET [options and corpora of libFuzzer …]
+
+FuzzTarget.prepare()
+var words = CommandLine.arguments
+if words.count > 1, FuzzTarget(rawValue: words[1]) != nil {
+    // libFuzzer starts this program again for some of its work, with arguments of its own.
+    setenv(Fuzzer.variable, words.remove(at: 1), 1)
+}
+guard Fuzzer.target != nil else {
+    print("usage: fuzz TARGET [options of libFuzzer]; the targets are \(FuzzTarget.allCases.map(\.rawValue).joined(separator: " "))")
+    exit(64)
+}
+// libFuzzer ends the process by exit, which ends no object's life.
+atexit { Fuzzer.folder.remove() }
+var count = Int32(words.count)
+var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = .allocate(capacity: words.count + 1)
+for (place, word) in words.enumerated() { arguments![place] = strdup(word) }
+arguments![words.count] = nil
+exit(LLVMFuzzerRunDriver(&count, &arguments) { Fuzzer.run($0, $1) })
