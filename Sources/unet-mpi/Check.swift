@@ -43,7 +43,7 @@ struct Check: ParsableCommand {
         let classes = try classes.flatMap { $0 == "none" ? nil : $0 }.map { try LabelClasses(argument: $0) }
         let pairing = try data.isEmpty ? DataPairing(images: images, labels: labels) : DataPairing(data)
         let report = try DataCheck.report(on: pairing, classes: classes)
-        print(json ? report.json : report.text)
+        print(json ? report.json : report.text.printableLines)
         Glibc.exit(report.exitStatus)
     }
 }

@@ -111,7 +111,7 @@ struct Info: ParsableCommand {
         ] {
             if let value { fields.append((name, .number("\(value)"))) }
         }
-        if let unit = metadata.unit { fields.append(("unit", .text(unit))) }
+        if let unit = metadata.unit { fields.append(("unit", .text(unit.printableLine))) }
         return fields
     }
 
