@@ -188,7 +188,8 @@ public final class Watchdog: @unchecked Sendable {
         for peer in 0..<count where peer != rank {
             let (state, still, silent) = heartbeats.peer(peer, now: now)
             let isLate = still >= limit * state.allowance - slack
-            if state.isWaiting && silent < slack {
+            // One that waited when it was last heard of is not what the others wait for. It may be silent because it is ending the job.
+            if state.isWaiting && silent < max(slack, limit - slack) {
                 waiting += isLate ? 1 : 0
                 speaker = min(speaker, peer)
             } else if isLate {
