@@ -142,7 +142,7 @@ public final class Communicator: Sendable {
         return stride(from: 0, to: elements, by: piece).map { $0..<min($0 + piece, elements) }
     }
 
-    private static var currentHostName: String {
+    static var currentHostName: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
             buffer.initialize(repeating: 0)
             return gethostname(buffer.baseAddress!, 256) == 0 ? String(cString: buffer.baseAddress!) : "unknown host"

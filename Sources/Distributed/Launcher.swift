@@ -23,6 +23,13 @@ public enum Launcher: String, Sendable {
     /// How many processes the launcher says it started, whether or not they can find each other; `nil` where nothing tells.
     public static var declaredCount: Int? { declaredCount(environment) }
 
+    /// The number that the launcher gave this process; `nil` where nothing tells.
+    public static var declaredRank: Int? {
+        guard isPresent else { return nil }
+        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment($0).flatMap { Int($0) } }
+            .first
+    }
+
     /// A variable of the process's environment; `nil` when it is absent or empty.
     private static func environment(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }

@@ -27,11 +27,17 @@ public final class Watchdog: @unchecked Sendable {
         /// Seconds until a warning, unless the end comes earlier.
         public static let standardWarning = 15.0
 
+        /// What holds where nothing else is asked for: the end after 60 s.
+        public static let standard = Limits(end: 60)
+
         /// Limits that end a job after `end` seconds, with a warning after 15 s, or half way where that is earlier.
         public init(end: Double) {
             self.end = end
             warning = min(Self.standardWarning, end / 2)
         }
+
+        /// Seconds that the ranks may need to come together at the start.
+        var startup: Double { end * Self.longPhaseFactor }
     }
 
     /// Whether this process has been asked to end at once, as launchers do with those that are left of a job: then it does not wait long for
@@ -41,7 +47,7 @@ public final class Watchdog: @unchecked Sendable {
     let rank: Int, count: Int
     /// The main thread's: whether heartbeats travel, and what was heard.
     var heartbeats: Heartbeats?
-    private(set) var limits = Limits(end: 60)
+    private(set) var limits = Limits.standard
     private(set) var hosts: [String] = []
     private var lastLook = 0
     /// When the wait began that the rank is in; nil when it is in none.
@@ -64,7 +70,8 @@ public final class Watchdog: @unchecked Sendable {
     private let isArmed = Atomic<Bool>(false)
     /// Whether all ranks have left, and nothing but MPI's own end is to come.
     private let isFinalizing = Atomic<Bool>(false)
-    private var thread: pthread_t?
+    /// Whether the watching thread has been started.
+    private var isWatched = false
 
     init(rank: Int, count: Int) {
         (self.rank, self.count) = (rank, count)
@@ -188,9 +195,10 @@ public final class Watchdog: @unchecked Sendable {
         for peer in 0..<count where peer != rank {
             let (state, still, silent) = heartbeats.peer(peer, now: now)
             let isLate = still >= limit * state.allowance - slack
-            // One that waited when it was last heard of is not what the others wait for. It may be silent because it is ending the job.
+            // One that waited when it was last heard of is not what the others wait for. If it is silent it may be ending the job, or have
+            // been stopped: then it is late when it has been silent for as long, and until then nothing is known of it.
             if state.isWaiting && silent < max(slack, limit - slack) {
-                waiting += isLate ? 1 : 0
+                waiting += isLate && silent < slack ? 1 : 0
                 speaker = min(speaker, peer)
             } else if isLate {
                 late.append(peer)
@@ -242,21 +250,17 @@ public final class Watchdog: @unchecked Sendable {
     public func arm(_ limits: Limits, communicator: Communicator) throws(MPIError) {
         guard count > 1 else { return }
         if heartbeats == nil {
-            hosts = try communicator.allGather(communicator.hostName)
-            heartbeats = Heartbeats(try communicator.duplicate(), limits: limits)
+            // The others may be stopped before they come here, and no heartbeat tells of it yet.
+            try StartupTimeout.during("the exchange of host names", limits) { () throws(MPIError) in
+                hosts = try communicator.allGather(communicator.hostName)
+                heartbeats = Heartbeats(try communicator.duplicate(), limits: limits)
+            }
         }
         self.limits = limits
         isArmed.store(true, ordering: .sequentiallyConsistent)
-        if thread != nil { return }
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { raw in
-                Unmanaged<Watchdog>.fromOpaque(raw!).takeRetainedValue().watch()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        if status != 0 { fatalError("Watchdog: cannot start its thread: \(String(cString: strerror(status)))") }
-        self.thread = thread
+        if isWatched { return }
+        isWatched = true
+        WatchingThread.start { self.watch() }
     }
 
     /// Takes leave of the other ranks, so that no heartbeat is under way when MPI ends. A collective.
@@ -283,17 +287,10 @@ public final class Watchdog: @unchecked Sendable {
     func rest() { isArmed.store(false, ordering: .sequentiallyConsistent) }
 
     private func watch() {
-        // The main thread is the one that signals are for.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, nil)
-        var last = ContinuousClock.now, running = 0.0
+        var time = WatchingThread.Clock()
         var seen = (work: -1, looks: -1), since = 0.0, hasWarned = false
         while isArmed.load(ordering: .sequentiallyConsistent) {
-            usleep(Self.tick)
-            let now = ContinuousClock.now
-            running += min((now - last) / .seconds(1), Self.longestTick)
-            last = now
+            let running = time.tick()
             clock.store(Int(running * 1000), ordering: .relaxed)
 
             let began = endBegan.load(ordering: .sequentiallyConsistent)
@@ -318,8 +315,7 @@ public final class Watchdog: @unchecked Sendable {
             // The others speak first: they see more.
             if still > limits.end * state.allowance + 2 * Self.patience {
                 writeLine("\(ownName) has made no progress for \(Int(still)) s at \(state.text); it ends, and the job with it")
-                // Not through MPI: the main thread may be inside of it. The launcher ends the others, or they miss this rank.
-                _exit(Self.exitStatus)
+                Self.endProcess()
             }
             if still > limits.warning * state.allowance + 1, !hasWarned {
                 hasWarned = true
@@ -330,8 +326,6 @@ public final class Watchdog: @unchecked Sendable {
 
     private var ownName: String { "rank \(rank) (\(hosts[rank]))" }
 
-    /// Microseconds from look to look.
-    private static let tick: UInt32 = 50_000
-    /// Seconds that a tick counts at most: a longer one means that the process did not run.
-    private static let longestTick = 0.5
+    /// Ends this process with status 76. Not through MPI: the main thread may be inside of it. The launcher ends the others, or they miss this rank.
+    static func endProcess() -> Never { _exit(exitStatus) }
 }

@@ -36,9 +36,12 @@ public struct World: ~Copyable {
 
     /// Joins the job that a launcher started, or makes a job of this process alone, without MPI, when none did.
     ///
+    /// When it takes longer than `limits` allow the start of a job, this process ends with status 76: a rank that is stopped, or whose host is out of
+    /// reach, would hold all others in `MPI_Init`.
+    ///
     /// Throws `MPIError` when MPI cannot start, or when the launcher says it started several processes but each finds itself
     /// alone, as happens with another MPI's `mpirun` and with `srun --mpi=none`: N processes would do the same work N times.
-    public init() throws(MPIError) {
+    public init(limits: Watchdog.Limits = .standard) throws(MPIError) {
         guard Launcher.isPresent else {
             try Self.requireOneProcess("the MPI library is not in use")
             communicator = Communicator()
@@ -48,10 +51,12 @@ public struct World: ~Copyable {
         }
         precondition(!Self.isInitialized, "World: MPI is initialised once per process, and it already is")
         var granted: CInt = 0
-        try MPIError.check(MPI_Init_thread(nil, nil, cmpi_thread_multiple(), &granted), "MPI_Init_thread", rank: 0)
-        // Errors of calls that belong to no communicator are raised on this one.
-        try MPIError.check(cmpi_comm_return_errors(cmpi_comm_world()), "MPI_Comm_set_errhandler", rank: 0)
-        let communicator = try Communicator(duplicating: cmpi_comm_world())
+        let communicator = try StartupTimeout.during("MPI_Init_thread", limits) { () throws(MPIError) in
+            try MPIError.check(MPI_Init_thread(nil, nil, cmpi_thread_multiple(), &granted), "MPI_Init_thread", rank: 0)
+            // Errors of calls that belong to no communicator are raised on this one.
+            try MPIError.check(cmpi_comm_return_errors(cmpi_comm_world()), "MPI_Comm_set_errhandler", rank: 0)
+            return try Communicator(duplicating: cmpi_comm_world())
+        }
         if communicator.count == 1 {
             do throws(MPIError) {
                 try Self.requireOneProcess(Self.libraryVersion)
@@ -87,10 +92,12 @@ public struct World: ~Copyable {
 
     /// Runs the whole program: joins the job, calls `body`, finalises. An error, of `body` or of MPI, ends the job on all
     /// ranks with one line on standard error and the error's exit status (see `Communicator.fail`). Where the job cannot be joined
-    /// `cannotBegin` is called instead, if it is given.
-    public static func run(_ body: (borrowing World) throws -> Void, cannotBegin: ((MPIError) -> Never)? = nil) {
+    /// `cannotBegin` is called instead, if it is given; it is `limits.end` that decides for how long that is tried.
+    public static func run(
+        limits: Watchdog.Limits = .standard, _ body: (borrowing World) throws -> Void, cannotBegin: ((MPIError) -> Never)? = nil
+    ) {
         do throws(MPIError) {
-            let world = try World()
+            let world = try World(limits: limits)
             world.call(body)
         } catch {
             if let cannotBegin { cannotBegin(error) } else { fail(error) }

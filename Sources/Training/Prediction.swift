@@ -30,7 +30,7 @@ public struct Prediction {
     /// A collective. Throws on all ranks alike what one of them met (`RankError`), or `MPIError`; no output is left then.
     public func run(communicator: Communicator, logger: Logger) throws {
         let watchdog = communicator.watchdog
-        try watchdog.arm(.init(end: 60), communicator: communicator)
+        try watchdog.arm(.standard, communicator: communicator)
         watchdog.enter(.startup)
         let plan = try ComputePlan(communicator: communicator, threads: options.threads)
         plan.device.threads.betweenTasks = { watchdog.worked() }

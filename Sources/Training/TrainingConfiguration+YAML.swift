@@ -45,8 +45,8 @@ extension TrainingConfiguration {
     /// The text of a configuration file.
     ///
     /// - Throws: `TrainingError` if it cannot be read, or is too long to be one.
-    static func text(of path: String) throws -> String {
-        String(decoding: try SystemFiles().readAll(path, atMost: longestYAML + 1), as: UTF8.self)
+    static func text(of path: String, files: any FileOperations = SystemFiles()) throws -> String {
+        String(decoding: try files.readAll(path, atMost: longestYAML + 1), as: UTF8.self)
     }
 
     /// Whether something begins with `mark` where a value or key of YAML can begin.

@@ -55,8 +55,8 @@ struct ThreadOptions: ParsableArguments {
 }
 
 /// Runs a job on all ranks, ends MPI, and ends the program with the status that `body` returns.
-func runOnAllRanks(_ body: (Communicator) throws -> Int32) -> Never {
+func runOnAllRanks(limits: Watchdog.Limits = .standard, _ body: (Communicator) throws -> Int32) -> Never {
     var status: Int32 = 0
-    World.run { world in status = try body(world.communicator) }
+    World.run(limits: limits) { world in status = try body(world.communicator) }
     exit(status)
 }

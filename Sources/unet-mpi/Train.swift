@@ -33,7 +33,7 @@ struct Train: ParsableCommand {
         StopRequest.install()
         let configuration = try TrainingConfiguration(file: config, options: training.given)
         if LauncherRank.current == 0 && configuration.timeLimit == .automatic { BatchSystem.ask() }
-        runOnAllRanks { communicator in
+        runOnAllRanks(limits: .init(end: configuration.stallTimeout.seconds)) { communicator in
             let logger = messages.logger(rank: communicator.rank)
             let trainer = try Trainer(configuration, communicator: communicator, logger: logger, writesNothing: dryRun)
             if dryRun {

@@ -70,12 +70,7 @@ struct UNetMPI: ParsableCommand {
 
 /// This process's number among those that a launcher started, from the environment: for what happens without MPI.
 enum LauncherRank {
-    static let current: Int = {
-        guard Launcher.isPresent else { return 0 }
-        let environment = ProcessInfo.processInfo.environment
-        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0].flatMap { Int($0) } }
-            .first ?? 0
-    }()
+    static let current = Launcher.declaredRank ?? 0
 
     /// For subcommands that are one process's work: the other ranks have nothing to do.
     static func leaveUnlessFirst() {

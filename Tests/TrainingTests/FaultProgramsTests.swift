@@ -8,34 +8,24 @@ struct FaultProgramsTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../faults").standardized
 
     private func run(_ name: String, _ arguments: String..., limit: Double) throws -> Program.Outcome {
-        let output = Pipe(), process = Process()
-        process.executableURL = Self.folder.appendingPathComponent(name)
-        process.arguments = ["--program", Program.path] + arguments
-        // What they find is not to be byte code in the sources.
-        process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
-        process.standardOutput = output
-        process.standardError = output
-        let began = ContinuousClock.now
-        try Program.withoutBlockedSignals { try process.run() }
-        let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        let seconds = (ContinuousClock.now - began) / .seconds(1)
-        #expect(seconds < limit, "\(name) took \(seconds) s")
-        return .init(status: process.terminationStatus, output: text, errors: "", seconds: seconds)
+        // Python's byte code is not to lie among the sources.
+        try Program.run(
+            arguments, through: [Self.folder.appendingPathComponent(name).path, "--program"], limit: limit,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"])
     }
 
     @Test func campaign() throws {
         let outcome = try run("campaign", "--rounds", "6", "--seed", "4000", "--verbose", limit: 400)
-        #expect(outcome.status == 0 && outcome.output.contains(" in 6 rounds, 0 rounds failed"), "\(outcome.output)")
+        #expect(outcome.status == 0 && outcome.output.contains(" in 6 rounds, 0 rounds failed"), "\(outcome.output)\(outcome.errors)")
     }
 
     @Test func attribution() throws {
         let outcome = try run("attribution", "--only", "in backward on rank 1", limit: 200)
-        #expect(outcome.status == 0 && outcome.output.hasSuffix("5 of 5 cells are right\n"), "\(outcome.output)")
+        #expect(outcome.status == 0 && outcome.output.hasSuffix("5 of 5 cells are right\n"), "\(outcome.output)\(outcome.errors)")
     }
 
     @Test func soak() throws {
         let outcome = try run("soak", "--steps", "60", limit: 300)
-        #expect(outcome.status == 0 && outcome.output.hasSuffix("one rank ends with the same bits\n"), "\(outcome.output)")
+        #expect(outcome.status == 0 && outcome.output.hasSuffix("one rank ends with the same bits\n"), "\(outcome.output)\(outcome.errors)")
     }
 }

@@ -93,6 +93,17 @@ import Training
         if fault.hasPrefix("0") { try expectResumption(from: 10, 15) } else { try expectResumption(from: 5) }
     }
 
+    /// A rank that is stopped before MPI has begun holds the others in MPI_Init, where there are no heartbeats.
+    @Test(arguments: [0, 2]) func stoppedBeforeItBegins(_ rank: Int) throws {
+        let stop = #"[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" != \#(rank) ] || kill -STOP $$; exec "$0" "$@""#
+        let outcome = try Program.run(
+            volume.training("run") + ["--stall-timeout", "2s"], ranks: 3, through: ["bash", "-c", stop], limit: 60)
+        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 30, "\(outcome.seconds) s, \(outcome.errors)")
+        let line =
+            "rank \(rank == 0 ? 1 : 0) (\(Self.host)): MPI_Init_thread has not returned for 20 s: another rank has not begun, is stopped"
+        #expect(outcome.count(line) == 1 && outcome.count("has not returned") == 1, "\(outcome.errors)")
+    }
+
     /// What is only slow goes on, and the bits are those of every run.
     @Test func stoppedAndContinued() throws {
         let errors = Pipe(),

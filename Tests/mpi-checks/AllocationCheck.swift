@@ -38,7 +38,7 @@ private enum ObjectCounter {
 
 /// A steady reduction allocates nothing, with balanced and with other parts; nor do the heartbeats that travel meanwhile.
 func checkAllocation(_ communicator: Communicator) throws {
-    try communicator.watchdog.arm(.init(end: 60), communicator: communicator)
+    try communicator.watchdog.arm(.standard, communicator: communicator)
     final class Object { var value = 0 }
     var kept: [Object] = []
     let proof = try ObjectCounter.count { for _ in 0..<3 { kept.append(Object()) } }

@@ -107,6 +107,12 @@ func provokeError(_ communicator: Communicator) throws {
     while true { sleep(1) }
 }
 
+/// The last rank never comes to where the heartbeats begin.
+func failToBegin(_ communicator: Communicator) throws {
+    if communicator.rank == communicator.count - 1 { while true { sleep(1) } }
+    try communicator.watchdog.arm(.init(end: 0.5), communicator: communicator)
+}
+
 /// Without a launcher there is one rank, and MPI is not initialised.
 func checkAlone(_ world: borrowing World) throws {
     try expect(!Launcher.isPresent, "a launcher: \(String(describing: Launcher.current))")

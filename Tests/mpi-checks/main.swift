@@ -6,6 +6,7 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "abort": { try checkAbort($0.communicator) },
     "agree": { try checkAgreement($0.communicator) },
     "allocation": { try checkAllocation($0.communicator) },
+    "absent": { try failToBegin($0.communicator) },
     "alone": { try checkAlone($0) },
     "collectives": { try checkCollectives($0.communicator) },
     "fail-agreed": { try failTogether($0.communicator) },

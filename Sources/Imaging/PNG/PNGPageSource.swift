@@ -17,8 +17,10 @@ final class PNGPageSource: PageSource {
                 .invalid, file.path,
                 "the PNG image has \(layout.has_alpha != 0 ? "an alpha channel" : "a colour palette"); save it as plain grey or RGB")
         }
-        // Deflate packs no better than 1032 to 1, and a PNG may store 8 pixels of ours in a byte.
-        guard Double(layout.width) * Double(layout.height) * Double(layout.channels) <= Double(file.size) * 8 * 1032 else {
+        // A PNG is deflated, and may store 8 pixels of ours in a byte.
+        guard
+            Double(layout.width) * Double(layout.height) * Double(layout.channels) <= Double(file.size) * Double(8 * Deflate.greatestRatio)
+        else {
             throw ImagingError(
                 .invalid, file.path, "the PNG image is damaged: it claims \(layout.width)×\(layout.height) pixels in \(file.size) bytes")
         }

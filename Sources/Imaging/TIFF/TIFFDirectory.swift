@@ -279,8 +279,7 @@ extension TIFFDirectory.Page {
         case 1: 1
         // PackBits: two bytes are 128 at most.
         case 32773: 64
-        // Deflate: two bits are 258 bytes, a little less than 1032 to 1.
-        case 8, 32946: 1032
+        case 8, 32946: Double(Deflate.greatestRatio)
         // LZW: each code of 9 to 12 bits may be a byte longer than the longest before; there are 4096 of them.
         case 5: 4096
         // Zstandard, LZMA, and the fax methods, of which rows of one colour take a bit.

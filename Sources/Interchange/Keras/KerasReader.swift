@@ -10,7 +10,7 @@ struct KerasReader {
     private let path: String
 
     /// How many bytes a byte of the file may become: what deflate, the densest of its filters, can do.
-    static let greatestRatio = 1032
+    static let greatestRatio = Deflate.greatestRatio
 
     init(path: String) throws {
         self.path = path

@@ -16,7 +16,7 @@ public struct Doctor {
     /// Looks at everything. A collective; the report is the same on all ranks.
     public static func examine(communicator: Communicator, threadLevel: ThreadLevel, output: String?) throws -> DoctorReport {
         var doctor = Doctor(communicator: communicator, output: output)
-        try communicator.watchdog.arm(.init(end: 60), communicator: communicator)
+        try communicator.watchdog.arm(.standard, communicator: communicator)
         communicator.watchdog.enter(.startup)
         try doctor.checkLaunch(threadLevel)
         try doctor.checkPlacement()

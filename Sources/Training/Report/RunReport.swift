@@ -59,7 +59,7 @@ package struct RunReport {
         try self.init(
             name: folder,
             configuration: TrainingConfiguration(
-                resolved: TrainingConfiguration.text(of: configurationPath), from: configurationPath),
+                resolved: TrainingConfiguration.text(of: configurationPath, files: files), from: configurationPath),
             curves: TrainingCurves(TrainingLog.entries(of: content(RunFolder.logPath(folder)))),
             history: RunHistory.events(of: content(RunFolder.historyPath(folder))),
             validation: ValidationRecord(path: RunFolder.validationPath(folder)), previews: PreviewFolder(run: folder).stored())
