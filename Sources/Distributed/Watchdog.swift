@@ -10,8 +10,8 @@ import Synchronization
 /// were last heard of. After `Limits.end` it ends the job.
 ///
 /// A thread that never calls MPI keeps the time, and watches its own process: a main thread that neither works nor waits for so long (it
-/// may be stuck in a file system, or inside of MPI) is named by it, and the process ended. It also ends the process when `MPI_Abort` does not
-/// return, as the launcher may be out of reach.
+/// may be stuck in a file system, or inside of MPI) is named by it, and the process ended; a rank that is alone has no other watch. It also ends the
+/// process when `MPI_Abort` does not return, as the launcher may be out of reach.
 ///
 /// Phases that are known to take long (`Phase.isLong`) have `Limits.longPhaseFactor` times as long. Time in which this whole process was
 /// stopped (a suspended job, a laptop asleep) does not count.
@@ -246,10 +246,11 @@ public final class Watchdog: @unchecked Sendable {
 
     // MARK: The watching thread
 
-    /// Begins to watch, with heartbeats between the ranks of `communicator`. A collective; alone there is nothing to watch.
+    /// Begins to watch, with heartbeats between the ranks of `communicator`, if there are several. A collective.
     public func arm(_ limits: Limits, communicator: Communicator) throws(MPIError) {
-        guard count > 1 else { return }
-        if heartbeats == nil {
+        if count == 1 {
+            hosts = [communicator.hostName]
+        } else if heartbeats == nil {
             // The others may be stopped before they come here, and no heartbeat tells of it yet.
             try StartupTimeout.during("the exchange of host names", limits) { () throws(MPIError) in
                 hosts = try communicator.allGather(communicator.hostName)
@@ -312,19 +313,21 @@ public final class Watchdog: @unchecked Sendable {
                 }
                 continue
             }
-            // The others speak first: they see more.
-            if still > limits.end * state.allowance + 2 * Self.patience {
-                writeLine("\(ownName) has made no progress for \(Int(still)) s at \(state.text); it ends, and the job with it")
+            // The others speak first, if there are any: they see more.
+            if still > limits.end * state.allowance + (count == 1 ? 0 : 2 * Self.patience) {
+                writeLine(
+                    "\(ownName) has made no progress for \(Int(still)) s at \(state.text). It ends\(count == 1 ? "" : ", and the job with it"); the same "
+                        + "command goes on from the last checkpoint")
                 Self.endProcess()
             }
-            if still > limits.warning * state.allowance + 1, !hasWarned {
+            if still > limits.warning * state.allowance + (count == 1 ? 0 : 1), !hasWarned {
                 hasWarned = true
                 say("\(ownName) has made no progress for \(Int(still)) s at \(state.text)")
             }
         }
     }
 
-    private var ownName: String { "rank \(rank) (\(hosts[rank]))" }
+    private var ownName: String { count == 1 ? "the process" : "rank \(rank) (\(hosts[rank]))" }
 
     /// Ends this process with status 76. Not through MPI: the main thread may be inside of it. The launcher ends the others, or they miss this rank.
     static func endProcess() -> Never { _exit(exitStatus) }

@@ -76,11 +76,11 @@ public struct World: ~Copyable {
                 try communicator.watchdog.disarm()
                 if !communicator.isOnOneHost, Self.libraryVersion.hasPrefix("MPICH") { usleep(Self.silence) }
                 try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank)
-                communicator.watchdog.rest()
             } catch {
                 communicator.fail(error)
             }
         }
+        communicator.watchdog.rest()
     }
 
     /// Microseconds for which ranks on several hosts do nothing before they finalise MPICH.

@@ -79,6 +79,16 @@ import Training
         try expectResumption(from: 10)
     }
 
+    /// A process that is alone has its own watch only.
+    @Test(arguments: [0, 1]) func stalledAlone(_ ranks: Int) throws {
+        let outcome = try run("0:12:backward:hang", "--stall-timeout", "4s", ranks: ranks)
+        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(outcome.count("warning: the process has made no progress for 2 s at step 12, backward") == 1, "\(outcome.errors)")
+        let end = "the process has made no progress for 4 s at step 12, backward. It ends; the same command goes on"
+        #expect(outcome.count(end) == 1, "\(outcome.errors)")
+        try expectResumption(from: 10)
+    }
+
     /// What may take long has ten times as long, for the warning as for the end.
     @Test(arguments: [("0:15:checkpoint:stop", "step 15, checkpoint"), ("1:10:validation:stop", "step 10, validation")])
     func stalledInALongPhase(_ fault: String, place: String) throws {
