@@ -114,7 +114,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: ["DataParallel", "Imaging", "Interchange", "Training", .product(name: "Logging", package: "swift-log")],
-            path: "Tests/FuzzTargets", swiftSettings: fuzzed),
+            path: "Tests/FuzzTargets", swiftSettings: strict),
         .executableTarget(
             name: "mpi-checks",
             dependencies: [

@@ -25,7 +25,7 @@ struct FaultProgramsTests {
     }
 
     @Test func soak() throws {
-        let outcome = try run("soak", "--steps", "60", limit: 300)
+        let outcome = try run("soak", "--minutes", "0.2", limit: 400)
         #expect(outcome.status == 0 && outcome.output.hasSuffix("one rank ends with the same bits\n"), "\(outcome.output)\(outcome.errors)")
     }
 }

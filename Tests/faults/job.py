@@ -10,6 +10,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 VIRTUAL_CLUSTER = os.path.join(HERE, "../virtual-cluster")
 PROGRAM = os.path.normpath(os.path.join(HERE, "../../.build/release/unet-mpi"))
+LATER = 60  # seconds in which a job that is late may still end, which tells what it waited for
 STEP_PHASES = ["input", "forward", "agreement", "backward", "reduction", "update"]
 
 
@@ -96,11 +97,20 @@ class Job:
         try:
             status = self.process.wait(limit)
         except subprocess.TimeoutExpired:
+            left, began = self.processes_left(), time.monotonic()
+            self.wait(LATER)
+            later = f"over {time.monotonic() - began:.0f} s later, with status {self.process.poll()}" if self.is_over() else f"nor {LATER} s later"
             text = self.text()
             self.kill()
-            raise Failed(f"{what}: the job is not over after {limit:.0f} s\n{text}")
+            raise Failed(f"{what}: the job is not over after {limit:.0f} s, {later}\n{text}\n{left}")
         self.kill()
         return status
+
+    def processes_left(self):
+        """What the system says of the launcher and its ranks."""
+        numbers = [str(number) for number in [self.process.pid, *self.rank_processes().values()]]
+        columns = "pid,ppid,stat,wchan:24,etimes,args"
+        return subprocess.run(["ps", "-o", columns, "-p", ",".join(numbers)], capture_output=True, text=True).stdout
 
     def kill(self):
         """Ends what is left of the job: only where it failed, where mpirun itself was killed, or behind a lost link is anything."""
