@@ -9,6 +9,9 @@ let fuzzed =
     strict
     + (Context.environment["UNET_FUZZING"] == nil ? [] : [.unsafeFlags(["-sanitize=address,fuzzer", "-Xcc", "-fsanitize=address"])])
 
+/// Without run-time checks, or, where scripts/sanitize looks for undefined behaviour, with them.
+let kernelOptimization = Context.environment["UNET_CHECKED_KERNELS"] == nil ? "-Ounchecked" : "-O"
+
 /// The kernel targets hold the same sources (symbolic links to `Sources/KernelsBaseline`), compiled once for each
 /// instruction set and chosen at start. Their inner loops carry no run-time checks; everything that reaches them is
 /// checked in `Kernels`.
@@ -16,7 +19,7 @@ func kernelTarget(_ name: String, define: String, march: [String] = [], path: St
     .target(
         name: name, dependencies: ["CSIMD"], path: path,
         swiftSettings: strict + [
-            .define(define), .unsafeFlags(["-Ounchecked"] + march.flatMap { ["-Xcc", $0] }),
+            .define(define), .unsafeFlags([kernelOptimization] + march.flatMap { ["-Xcc", $0] }),
         ])
 }
 

@@ -18,6 +18,14 @@ class Failed(Exception):
     """Something that did not go as promised."""
 
 
+def is_stopped(process):
+    """Whether a process is there and stopped."""
+    try:
+        return open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
+
+
 class Cluster:
     """Virtual hosts, with a network between them whose links can be taken down."""
 
@@ -42,7 +50,7 @@ class Job:
 
     def __init__(self, setting, ranks, arguments, environment=None, through=(), cluster=None):
         self.setting, self.ranks, self.cluster = setting, ranks, cluster
-        self.struck, self.was_over = time.monotonic(), False
+        self.struck, self.was_over, self.left = time.monotonic(), False, None
         self.log = open(os.path.join(setting.folder, "job.log"), "w+")
         if cluster:
             # mpirun notices within seconds that a host is out of reach, not within minutes.
@@ -93,10 +101,19 @@ class Job:
             pass
 
     def end(self, limit, what):
-        """Waits for the end; returns the exit status. Raises Failed when it takes longer than `limit` seconds."""
+        """Waits for the end; returns the exit status. Raises Failed when it takes longer than `limit` seconds.
+
+        When no rank is left by then that could do anything, that is no fault of theirs. `left` says what was: mpirun alone, as Open MPI 4.1.4 with PMIx
+        4.2.2 locks itself out at its end when a rank dies while it connects (docs/failures.md); or ranks that are stopped, which all others had taken
+        leave of."""
         try:
             status = self.process.wait(limit)
         except subprocess.TimeoutExpired:
+            ranks = self.rank_processes().values()
+            if not self.cluster and all(is_stopped(process) for process in ranks):
+                self.left = "a stopped rank" if ranks else "mpirun"
+                self.kill()
+                return self.process.returncode
             left, began = self.processes_left(), time.monotonic()
             self.wait(LATER)
             later = f"over {time.monotonic() - began:.0f} s later, with status {self.process.poll()}" if self.is_over() else f"nor {LATER} s later"
