@@ -317,7 +317,7 @@ public final class Watchdog: @unchecked Sendable {
             if still > limits.end * state.allowance + (count == 1 ? 0 : 2 * Self.patience) {
                 writeLine(
                     "\(ownName) has made no progress for \(Int(still)) s at \(state.text). It ends\(count == 1 ? "" : ", and the job with it"); the same "
-                        + "command goes on from the last checkpoint")
+                        + "command goes on from the last checkpoint, and --stall-timeout gives more time")
                 Self.endProcess()
             }
             if still > limits.warning * state.allowance + (count == 1 ? 0 : 1), !hasWarned {
