@@ -116,7 +116,7 @@ let package = Package(
         // The readers of strangers' files, each as a function of bytes: for the package in Fuzzing/ and the test that replays its corpora.
         .target(
             name: "FuzzTargets",
-            dependencies: ["DataParallel", "Imaging", "Interchange", "Training", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CHDF5", "DataParallel", "Imaging", "Interchange", "Training", .product(name: "Logging", package: "swift-log")],
             path: "Tests/FuzzTargets", swiftSettings: strict),
         .executableTarget(
             name: "mpi-checks",

@@ -8,10 +8,18 @@ let package = Package(
     dependencies: [.package(name: "unet-mpi", path: "..")],
     targets: [
         .systemLibrary(name: "CLibFuzzer"),
+        .target(name: "CCoverage"),
         .executableTarget(
-            name: "fuzz", dependencies: ["CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
+            name: "fuzz", dependencies: ["CCoverage", "CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
             swiftSettings: [.treatAllWarnings(as: .error)],
             // libFuzzer comes as a library; `fuzz` has a main of its own. The linker gold, Swift's standard on Debian 12, ends here with an internal error.
-            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer", "-use-ld=lld"])]),
+            // CCoverage stands between the modules and libFuzzer, and asks the dynamic linker for the names of functions.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-sanitize=address,fuzzer", "-use-ld=lld"]
+                        + ["--wrap=__sanitizer_cov_8bit_counters_init", "--wrap=__sanitizer_cov_pcs_init", "--export-dynamic"].flatMap {
+                            ["-Xlinker", $0]
+                        })
+            ]),
     ]
 )

@@ -1,7 +1,9 @@
 #pragma once
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <tiffio.h>
+#include <unistd.h>
 
 // Room for the first error of an open file, which libtiff hands over as a format and a va_list: neither reaches Swift.
 #define TIFF_MESSAGE_SIZE 300
@@ -25,6 +27,17 @@ static inline TIFF *tiff_open(int descriptor, const char *name, const char *mode
   TIFF *file = TIFFFdOpenExt(descriptor, name, mode, options);
   TIFFOpenOptionsFree(options);
   return file;
+}
+
+// A descriptor of a file that exists in memory alone and holds these bytes; -1 if the system has none.
+static inline int tiff_memory_file(const void *bytes, size_t size) {
+  // MFD_CLOEXEC; libc's own function has to be asked for by _GNU_SOURCE, which Swift does not define.
+  int descriptor = (int)syscall(SYS_memfd_create, "tiff", 1u);
+  if (descriptor >= 0 && pwrite(descriptor, bytes, size, 0) != (ssize_t)size) {
+    close(descriptor);
+    return -1;
+  }
+  return descriptor;
 }
 
 // TIFFSetField takes its value as a variadic argument.

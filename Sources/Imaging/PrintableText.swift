@@ -7,7 +7,8 @@ extension String {
     package var printableLines: String { printable { $0 == "\n" ? "\n" : $0 == "\t" ? " " : "\u{FFFD}" } }
 
     private func printable(_ replacement: (Unicode.Scalar) -> Unicode.Scalar) -> String {
-        guard unicodeScalars.contains(where: \.isForTerminals) else { return self }
+        // Nearly all texts are nothing but visible ASCII and blanks.
+        guard !utf8.allSatisfy({ (0x20..<0x7F).contains($0) }), unicodeScalars.contains(where: \.isForTerminals) else { return self }
         var result = ""
         for scalar in unicodeScalars { result.unicodeScalars.append(scalar.isForTerminals ? replacement(scalar) : scalar) }
         return result

@@ -26,8 +26,16 @@ public final class VolumeReader: Sendable {
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
             try self.init(path: path, source: FolderPageSource(path))
         } else {
-            try self.init(path: path, source: VolumeReader.source(path))
+            let (name, dataset) = VolumeReader.split(path)
+            try self.init(path: path, source: VolumeReader.source(InputFile(name), path: path, dataset: dataset))
         }
+    }
+
+    /// The stack in an open file, or, of HDF5, its only volume.
+    ///
+    /// - Throws: `ImagingError` as above.
+    package convenience init(_ file: InputFile) throws {
+        try self.init(path: file.path, source: VolumeReader.source(file, path: file.path, dataset: nil))
     }
 
     /// A stack from its pages; none may be larger than `ImageLimit` allows.
@@ -37,11 +45,9 @@ public final class VolumeReader: Sendable {
         (shape, pixelType, metadata, sources) = (source.shape, source.pixelType, source.metadata, [0..<source.shape.pages])
     }
 
-    /// The pages of a file.
-    private static func source(_ path: String) throws -> any PageSource {
+    /// The pages of a file, or of a dataset in it; `path` is what the user called both.
+    private static func source(_ file: InputFile, path: String, dataset: String?) throws -> any PageSource {
         let source: any PageSource
-        let (name, dataset) = VolumeReader.split(path)
-        let file = try InputFile(name)
         let start = try file.bytes(at: 0, count: min(file.size, 8))
         if TIFFDirectory.isTIFF(start) {
             source = try TIFFPageSource(file)
@@ -53,7 +59,7 @@ public final class VolumeReader: Sendable {
             source =
                 if let program = ReaderProcess.program {
                     try RemotePageSource(program: program, path: path, file: file, dataset: dataset)
-                } else { try HDF5PageSource(path: path, file: name, dataset: dataset) }
+                } else { try HDF5PageSource(path: path, file: file.path, dataset: dataset) }
         } else {
             let text = start.allSatisfy { (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }
             throw ImagingError(.invalid, path, "is not a TIFF, HDF5, NPY or PNG file\(text ? ", but text" : ""), whatever its name says")

@@ -46,11 +46,16 @@ package struct WeightFile: Sendable {
         (self.path, self.format, self.weights, self.description) = (path, format, weights, description)
     }
 
-    /// Opens a file of any of the formats that we read; its content tells which.
+    /// Opens the file at `path`: the same.
+    ///
+    /// - Throws: as below, and `ImagingError` if it cannot be opened.
+    package init(path: String) throws { self = try WeightFile(InputFile(path)) }
+
+    /// The weights in a file of any of the formats that we read; its content tells which.
     ///
     /// - Throws: `ImagingError` if it cannot be read, `InterchangeError` if it is none of them, or damaged.
-    package init(path: String) throws {
-        let file = try InputFile(path), start = try file.bytes(at: 0, count: min(file.size, 16))
+    package init(_ file: InputFile) throws {
+        let path = file.path, start = try file.bytes(at: 0, count: min(file.size, 16))
         if start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self =
                 if let program = ReaderProcess.program {

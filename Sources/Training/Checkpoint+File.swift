@@ -56,16 +56,26 @@ extension Checkpoint {
     public init(path: String) throws { try self.init(path: path, files: SystemFiles()) }
 
     package init(path: String, files: any FileOperations) throws {
-        let file = try files.readAll(path)
-        let length = try Self.verifiedLength(of: file, path)
+        try self.init(bytes: try files.readAll(path), path: path)
+    }
+
+    /// A checkpoint from the bytes of its file, which errors call `path`.
+    package init(bytes: [UInt8], path: String) throws {
+        let length = try Self.verifiedLength(of: bytes, path)
         try self.init(
-            verified: try file.withUnsafeBytes { try HDF5File(bytes: UnsafeRawBufferPointer(rebasing: $0[..<length]), name: path) }, path)
+            verified: try bytes.withUnsafeBytes { try HDF5File(bytes: UnsafeRawBufferPointer(rebasing: $0[..<length]), name: path) }, path)
     }
 
     /// Whether a file ends like a checkpoint, so that `info` can tell it from a volume.
     public static func isCheckpoint(path: String) throws -> Bool {
         // What is no file is no checkpoint: the reader of volumes says what is wrong.
-        guard let file = try? InputFile(path), file.size > sealLength else { return false }
+        guard let file = try? InputFile(path) else { return false }
+        return try isCheckpoint(file)
+    }
+
+    /// Whether an open file ends like a checkpoint.
+    package static func isCheckpoint(_ file: InputFile) throws -> Bool {
+        guard file.size > sealLength else { return false }
         return try file.bytes(at: file.size - sealLength, count: sealPrefix.utf8.count) == Array(sealPrefix.utf8)
     }
 
@@ -138,35 +148,68 @@ extension Checkpoint {
         guard version <= Self.formatVersion else {
             throw Self.newer(path, "format \(version), program \((try? file.text("program_version")) ?? "unknown")")
         }
-        configuration = try TrainingConfiguration(resolved: file.text("configuration"), from: path)
-        progress = try Self.value(file.text("progress"), path)
-        metrics = try Self.value(file.text("metrics"), path)
+        // The first files of this format had only Adam, and did not name its state.
+        let isNamed = file.hasAttribute("optimizer_state")
+        let contents = Contents(
+            configuration: try file.text("configuration"), progress: try file.text("progress"), metrics: try file.text("metrics"),
+            fingerprint: try file.text("data_fingerprint"), normalization: try file.text("normalization"),
+            channels: Int(try file.number("channels", as: Int64.self)), parameters: try file.texts("parameter_names"),
+            states: isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"],
+            hasAverage: isNamed ? try file.number("has_average", as: Int64.self) == 1 : false)
+        try self.init(contents, path) { (try file.dataset($0).shape, try file.read($0)) }
+    }
+
+    /// What the attributes of a checkpoint say.
+    package struct Contents {
+        /// YAML.
+        package var configuration: String
+        /// JSON.
+        package var progress, metrics: String
+        /// Of the data: their hash, and JSON of what was done to them.
+        package var fingerprint, normalization: String
+        package var channels: Int
+        /// Names.
+        package var parameters, states: [String]
+        package var hasAverage: Bool
+
+        package init(
+            configuration: String, progress: String, metrics: String, fingerprint: String, normalization: String, channels: Int,
+            parameters: [String], states: [String], hasAverage: Bool
+        ) {
+            (self.configuration, self.progress, self.metrics) = (configuration, progress, metrics)
+            (self.fingerprint, self.normalization, self.channels) = (fingerprint, normalization, channels)
+            (self.parameters, self.states, self.hasAverage) = (parameters, states, hasAverage)
+        }
+    }
+
+    /// A checkpoint from what its attributes say and from its arrays, which `array` reads by their place in the file.
+    ///
+    /// - Throws: `TrainingError` if they are none of a run.
+    package init(_ contents: Contents, _ path: String, array: (String) throws -> (shape: [Int], values: [Float])) throws {
+        configuration = try TrainingConfiguration(resolved: contents.configuration, from: path)
+        progress = try Self.value(contents.progress, path)
+        metrics = try Self.value(contents.metrics, path)
         data = DataDescription(
-            fingerprint: try file.text("data_fingerprint"), normalization: try Self.value(file.text("normalization"), path),
-            channels: Int(try file.number("channels", as: Int64.self)))
+            fingerprint: contents.fingerprint, normalization: try Self.value(contents.normalization, path), channels: contents.channels)
         guard progress.isPossible, (1...1 << 16).contains(data.channels) else {
             throw TrainingError(.invalid, "\(path): its counts are none of a run: \(data.channels) channels, \(progress)")
         }
-        // The first files of this format had only Adam, and did not name its state.
-        let isNamed = file.hasAttribute("optimizer_state")
-        let states = isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"]
-        let hasAverage = isNamed ? try file.number("has_average", as: Int64.self) == 1 : false
-        let names = try file.texts("parameter_names")
+        let (names, states) = (contents.parameters, contents.states)
         guard Set(states).count == states.count, Set(names).count == names.count else {
             throw TrainingError(.invalid, "\(path): its parameters \(names) or the optimizer's \(states) are listed twice")
         }
         parameters = try names.map { name in
-            let shape = try file.dataset("/parameters/\(name)").shape
-            func array(_ group: String) throws -> [Float] {
-                let values: [Float] = try file.read("\(group)/\(name)")
-                guard values.count == shape.reduce(1, *) else {
-                    throw TrainingError(.invalid, "\(path): \(group)/\(name) has \(values.count) values, the parameter is \(shape)")
+            let (shape, values) = try array("/parameters/\(name)")
+            func others(_ group: String) throws -> [Float] {
+                let (_, others) = try array("\(group)/\(name)")
+                guard others.count == values.count else {
+                    throw TrainingError(.invalid, "\(path): \(group)/\(name) has \(others.count) values, the parameter is \(shape)")
                 }
-                return values
+                return others
             }
             return Parameter(
-                name: name, shape: shape, values: try array("/parameters"), average: hasAverage ? try array("/average") : nil,
-                optimizerState: try Dictionary(uniqueKeysWithValues: states.map { ($0, try array("/optimizer/\($0)")) }))
+                name: name, shape: shape, values: values, average: contents.hasAverage ? try others("/average") : nil,
+                optimizerState: try Dictionary(uniqueKeysWithValues: states.map { ($0, try others("/optimizer/\($0)")) }))
         }
     }
 

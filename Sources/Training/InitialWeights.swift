@@ -17,18 +17,22 @@ public struct InitialWeights: Codable, Equatable, Sendable {
     ///
     /// - Throws: `ImagingError` if it cannot be read; `TrainingError` if a configuration file says that it has another hash.
     func hashed() throws -> InitialWeights {
-        let file = try InputFile(path)
-        var hash = SHA256()
-        let piece = 1 << 22
-        for offset in stride(from: 0, to: file.size, by: piece) {
-            try file.bytes(at: offset, count: min(piece, file.size - offset)).withUnsafeBytes { hash.update($0) }
-        }
-        let found = hash.finalize()
+        let found = try Self.hash(of: InputFile(path))
         guard sha256 == nil || sha256 == found else {
             throw TrainingError(
                 .invalid, "\(path): not the weights that the configuration means: their SHA-256 is \(sha256!), the file's is \(found)")
         }
         return InitialWeights(path: path, sha256: found)
+    }
+
+    /// SHA-256 of what is in a file.
+    static func hash(of file: InputFile) throws -> String {
+        var hash = SHA256()
+        let piece = 1 << 22
+        for offset in stride(from: 0, to: file.size, by: piece) {
+            try file.bytes(at: offset, count: min(piece, file.size - offset)).withUnsafeBytes { hash.update($0) }
+        }
+        return hash.finalize()
     }
 }
 
@@ -37,8 +41,9 @@ extension WeightFile {
     ///
     /// - Throws: `TrainingError`, `ImagingError` or `InterchangeError`.
     package init(anyKind path: String) throws {
-        guard try Checkpoint.isCheckpoint(path: path) else {
-            self = try WeightFile(path: path)
+        let file = try InputFile(path)
+        guard try Checkpoint.isCheckpoint(file) else {
+            self = try WeightFile(file)
             return
         }
         let checkpoint = try Checkpoint(path: path)

@@ -27,12 +27,15 @@ public struct NetworkImport: Sendable {
     /// Writes the checkpoint.
     ///
     /// - Throws: `TrainingError`, `ImagingError`, `InterchangeError`; no file is left then.
-    public func run(logger: Logger) throws {
-        guard try !Checkpoint.isCheckpoint(path: input) else {
+    public func run(logger: Logger) throws { try run(InputFile(input), logger: logger) }
+
+    /// The same with an open file, whose path errors take from `input`.
+    package func run(_ inputFile: InputFile, logger: Logger) throws {
+        guard try !Checkpoint.isCheckpoint(inputFile) else {
             throw TrainingError(.usage, "\(input) is a checkpoint already")
         }
-        let hash = try InitialWeights(path: input).hashed().sha256!
-        let file = try WeightFile(path: input)
+        let hash = try InitialWeights.hash(of: inputFile)
+        let file = try WeightFile(inputFile)
         let (configuration, channels) = try configuration(for: file)
         let rule = try configuration.inputSize
         let graph = try Network.graph(configuration, channels: channels, height: rule.smallest, width: rule.smallest)

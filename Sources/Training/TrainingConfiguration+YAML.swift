@@ -17,7 +17,7 @@ extension TrainingConfiguration {
             throw TrainingError(.invalid, "\(path): anchors (&name) with aliases (*name) are not taken; write the value where it is wanted")
         }
         do {
-            root = try Yams.compose(yaml: yaml)
+            root = try Yams.compose(yaml: yaml, .default, .default, .utf8)
         } catch {
             let text = "\(error)".split(whereSeparator: \.isNewline).first ?? ""
             throw TrainingError(.invalid, "\(path): not valid YAML: \(text)")
@@ -92,7 +92,9 @@ extension TrainingOption {
 
     static func augmentationNode(_ value: AugmentationConfiguration) -> YAMLNode {
         if value == .none { return YAMLNode("none") }
-        guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text), node.mapping != nil else {
+        guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text, .default, .default, .utf8),
+            node.mapping != nil
+        else {
             preconditionFailure("AugmentationConfiguration does not encode as a mapping: \(value)")
         }
         return plain(node)
@@ -130,16 +132,19 @@ func serialized(_ node: YAMLNode) -> String {
 
 /// `; did you mean 'batch-size'?`, or the whole list when nothing is near.
 func suggestion(for name: String, among known: [String]) -> String {
-    let nearest = known.map { (editDistance(name, $0), $0) }.min { $0.0 < $1.0 }
-    if let nearest, nearest.0 <= max(2, name.count / 2) { return "; did you mean '\(nearest.1)'?" }
+    let length = name.unicodeScalars.count, near = max(2, length / 2)
+    // The distance is no less than the difference of the lengths.
+    let candidates = known.filter { abs($0.unicodeScalars.count - length) <= near }
+    let nearest = candidates.map { (editDistance(name, $0), $0) }.min { $0.0 < $1.0 }
+    if let nearest, nearest.0 <= near { return "; did you mean '\(nearest.1)'?" }
     return "; known are \(known.joined(separator: ", "))"
 }
 
 /// Levenshtein's distance: how many characters must be inserted, deleted or replaced.
 func editDistance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
+    let b = Array(b.unicodeScalars)
     var row = Array(0...b.count)
-    for (i, character) in a.enumerated() {
+    for (i, character) in a.unicodeScalars.enumerated() {
         var diagonal = row[0]
         row[0] = i + 1
         for j in b.indices {

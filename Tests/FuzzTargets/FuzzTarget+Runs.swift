@@ -9,37 +9,28 @@ private func parts(of bytes: some Sequence<UInt8>, atMost count: Int) -> [String
 }
 
 /// Reads a checkpoint, and what others make of it.
-func readCheckpoint(_ path: String) throws {
-    let isCheckpoint = try Checkpoint.isCheckpoint(path: path), checkpoint = try Checkpoint(path: path)
-    guard isCheckpoint else { throw FuzzFailure("what was read does not look like a checkpoint") }
+func readCheckpoint(_ bytes: [UInt8]) throws {
+    try use(Checkpoint(bytes: bytes, path: "checkpoint.h5"))
+    guard try Checkpoint.isCheckpoint(InputFile("checkpoint.h5", holding: bytes)) else {
+        throw FuzzFailure("what was read does not look like a checkpoint")
+    }
+}
+
+private func use(_ checkpoint: Checkpoint) throws {
     _ = (checkpoint.parametersHash, checkpoint.optimizerHash, checkpoint.portableDescription, checkpoint.progress.updates)
     _ = try TrainingConfiguration(resolved: checkpoint.configuration.yaml, from: "its own words")
 }
 
-/// A sealed checkpoint with the texts that the bytes hold: configuration, progress, metrics, normalization, names of parameters, names of the
-/// optimizer's states, channels.
-func sealedCheckpoint(of bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
-    let texts = parts(of: bytes, atMost: 7).map { $0.replacingOccurrences(of: "\0", with: "") }
-    let file = try HDF5File(inMemoryNamed: "made")
-    try file.setAttribute("format", to: "unet-mpi checkpoint")
-    try file.setAttribute("format_version", to: Int64(1))
-    try file.setAttribute("program_version", to: programVersion)
-    for (name, text) in zip(["configuration", "progress", "metrics", "normalization"], texts) { try file.setAttribute(name, to: text) }
-    try file.setAttribute("data_fingerprint", to: "none")
-    try file.setAttribute("channels", to: Int64(texts[6].prefix { $0 != "\n" }) ?? 1)
-    try file.setAttribute("has_average", to: Int64(0))
+/// Makes a checkpoint of the texts that the bytes hold: configuration, progress, metrics, normalization, names of parameters, names of the
+/// optimizer's states, channels. They are those of a file whose seal is right.
+func readContents(_ bytes: UnsafeRawBufferPointer) throws {
+    let texts = parts(of: bytes, atMost: 7)
     func lines(_ text: String) -> [String] { text.split(separator: "\n").prefix(4).map(String.init) }
-    let names = lines(texts[4]), states = lines(texts[5])
-    try file.setAttribute("parameter_names", to: names)
-    try file.setAttribute("optimizer_state", to: states)
-    for name in names {
-        for path in ["/parameters/\(name)"] + states.map({ "/optimizer/\($0)/\(name)" }) where !file.contains(path) {
-            // A name may be none that HDF5 takes.
-            _ = try? file.write([1, 2, 3, 4] as [Float], shape: [2, 2], to: path)
-        }
-    }
-    let image = try file.image()
-    return image + Checkpoint.seal(of: image)
+    let contents = Checkpoint.Contents(
+        configuration: texts[0], progress: texts[1], metrics: texts[2], fingerprint: "none", normalization: texts[3],
+        channels: Int(texts[6].prefix { $0 != "\n" }) ?? 1, parameters: lines(texts[4]), states: lines(texts[5]),
+        hasAverage: bytes.count % 2 == 0)
+    try use(Checkpoint(contents, "checkpoint.h5") { _ in ([2, 2], [1, 2, 3, 4]) })
 }
 
 /// Reads a configuration; what it is written as is read again, as the same.

@@ -7,7 +7,7 @@ import Synchronization
 import Training
 
 /// Reads every tensor.
-func readWeights(_ path: String) throws { try read(WeightFile(path: path)) }
+func readWeights(_ file: InputFile) throws { try read(WeightFile(file)) }
 
 private func read(_ file: WeightFile) throws {
     for weight in file.weights.prefix(256) {
@@ -25,20 +25,22 @@ private func read(_ file: WeightFile) throws {
 }
 
 /// Makes a checkpoint of weights.
-func importNetwork(_ path: String, in folder: ScratchFolder) throws {
+func importNetwork(_ file: InputFile, in folder: ScratchFolder) throws {
     let output = "\(folder.path)/imported.h5"
+    try NetworkImport(file.path, to: output).run(file, logger: silent)
     defer { unlink(output) }
-    try NetworkImport(path, to: output).run(logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
     _ = try Checkpoint(path: output)
 }
 
-/// Reads an HDF5 file of `size` bytes by way of `program`: the names of its volumes, its only volume, the weights in it. One that is neither of the
-/// latter is refused.
-func readHDF5(_ path: String, size: Int, by program: String) throws {
+private let silent = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
+
+/// Reads an HDF5 file of `size` bytes, by way of `program` if there is one: the names of its volumes, its only volume, the weights in it. One that
+/// is neither of the latter is refused.
+func readHDF5(_ path: String, size: Int, by program: String?) throws {
     var limits = ReaderProcess.Limits()
     (limits.processorSeconds, limits.seconds) = (1, 20)
-    func process(_ service: String...) -> ReaderProcess {
-        ReaderProcess(program: program, service: service, path: path, limits: limits)
+    func process(_ service: String...) -> ReaderProcess? {
+        program.map { ReaderProcess(program: $0, service: service, path: path, limits: limits) }
     }
     func refusal(_ body: () throws -> Void) throws -> (any Error)? {
         do {
@@ -46,9 +48,16 @@ func readHDF5(_ path: String, size: Int, by program: String) throws {
             return nil
         } catch let error as any ExitStatusProviding { return error }
     }
-    _ = try refusal { _ = try process("volumes", path).description([String].self) }
-    let volume = try refusal { try readPages(VolumeReader(process("volume", path, path), fileSize: size)) }
-    let weights = try refusal { try read(WeightFile(keras: process("weights", path), fileSize: size)) }
+    _ = try refusal {
+        _ = try process("volumes", path)?.description([String].self) ?? VolumeReader.datasets(ofHDF5: path)
+    }
+    // Where a damaged file's pixels lie among its descriptions, libhdf5 gives them as it has them in its cache, or on disk.
+    let volume = try refusal {
+        try readPages(process("volume", path, path).map { try VolumeReader($0, fileSize: size) } ?? VolumeReader(path), isSteady: false)
+    }
+    let weights = try refusal {
+        try read(process("weights", path).map { try WeightFile(keras: $0, fileSize: size) } ?? WeightFile(path: path))
+    }
     if let volume, weights != nil { throw volume }
 }
 

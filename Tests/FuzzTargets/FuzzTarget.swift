@@ -1,3 +1,4 @@
+import CHDF5
 import DataParallel
 import Imaging
 import Interchange
@@ -20,11 +21,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case networkImport = "import"
     /// What the process that reads HDF5 for this one says of a file.
     case readerProtocol = "reader-protocol"
-    /// HDF5 volumes and weights of Keras, by way of that process and libhdf5.
+    /// HDF5 volumes and weights of Keras, by way of libhdf5, as that process reads them.
     case hdf5
     /// Checkpoints, whose seal is rarely right.
     case checkpoint
-    /// Checkpoints with a right seal and whatever texts.
+    /// What checkpoints with a right seal say in their attributes.
     case checkpointContent = "checkpoint-content"
     /// Files for --config.
     case configuration
@@ -41,19 +42,20 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case skipped
     }
 
-    /// What a program does first that fuzzes: it is the process that reads HDF5 for another one if it was started as such, and allows pages of
-    /// only 16 MiB.
+    /// What a program does first that fuzzes: it allows pages of only 16 MiB, and lets libhdf5 keep the memory that it takes for every file.
     public static func prepare() {
-        let words = Array(CommandLine.arguments.dropFirst())
-        if words.first == ReaderService.command { ReaderService.run(words, status: exitStatus(of:), open: ReaderService.named) }
         ImageLimit.samples = 1 << 22
+        H5set_free_list_limits(-1, -1, -1, -1, -1, -1)
     }
 
-    /// Whether C code works on the bytes.
-    public var entersC: Bool {
+    /// The modules whose branches the fuzzer looks at: those that this reader is in. To look at others takes time.
+    public var modules: [String] {
         switch self {
-        case .tiff, .png, .hdf5, .checkpointContent, .configuration, .networkImport: true
-        default: false
+        case .tiffDirectory, .tiff, .tiffDescription, .npy, .png: ["Imaging"]
+        case .safetensors, .onnx: ["Interchange"]
+        case .readerProtocol, .hdf5: ["Imaging", "Interchange"]
+        case .networkImport: ["Interchange", "Training"]
+        case .checkpoint, .checkpointContent, .configuration, .runRecords: ["Training"]
         }
     }
 
@@ -61,9 +63,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     ///
     /// - Parameters:
     ///   - folder: for files.
-    ///   - reader: the program that reads HDF5 for this one.
+    ///   - reader: the program that reads HDF5 for this one; nil: this process does it, and the fuzzer sees what our part of that does.
     /// - Throws: `FuzzFailure` if something was read that makes no sense, or refused in a way that it should not be.
-    public func run(_ bytes: UnsafeRawBufferPointer, in folder: ScratchFolder, reader: String = "/proc/self/exe") throws -> Outcome {
+    public func run(_ bytes: UnsafeRawBufferPointer, in folder: ScratchFolder, reader: String? = nil) throws -> Outcome {
         do {
             return try read(bytes, folder, reader) ? .read : .skipped
         } catch let error as any ExitStatusProviding {
@@ -79,36 +81,39 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    private func read(_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder, _ reader: String) throws -> Bool {
-        let isTIFF = [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]].contains(Array(bytes.prefix(4)))
-        let isHDF5 = bytes.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
+    private func read(_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder, _ reader: String?) throws -> Bool {
+        func begins(with starts: [UInt8]...) -> Bool { starts.contains { bytes.starts(with: $0) } }
+        func isTIFF() -> Bool {
+            begins(with: [0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43])
+        }
+        func isHDF5() -> Bool { begins(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) }
+        func file(_ bytes: some Sequence<UInt8>) throws -> InputFile { try InputFile("input", holding: Array(bytes)) }
         switch self {
         case .tiffDirectory:
-            guard isTIFF else { return false }
-            _ = try TIFFDirectory(InputFile(folder.file(bytes)))
+            guard isTIFF() else { return false }
+            _ = try TIFFDirectory(file(bytes))
         case .tiff:
-            guard isTIFF else { return false }
-            try readPages(VolumeReader(folder.file(bytes)))
+            guard isTIFF() else { return false }
+            try readPages(VolumeReader(file(bytes)))
         case .tiffDescription:
-            try readPages(VolumeReader(folder.file(tiffFile(describedBy: bytes))))
+            try readPages(VolumeReader(file(tiffFile(describedBy: bytes))))
         case .npy:
-            guard bytes.starts(with: [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]) else { return false }
-            try readPages(VolumeReader(folder.file(bytes)))
+            guard begins(with: [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]) else { return false }
+            try readPages(VolumeReader(file(bytes)))
         case .png:
-            guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) else { return false }
-            try readPages(VolumeReader(folder.file(pngFile(bytes))))
+            guard begins(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) else { return false }
+            try readPages(VolumeReader(file(pngFile(bytes))))
         case .safetensors, .onnx, .networkImport:
-            guard !isHDF5, self == .networkImport || (bytes.count > 8 && bytes[8] == UInt8(ascii: "{")) == (self == .safetensors) else {
+            guard !isHDF5(), self == .networkImport || (bytes.count > 8 && bytes[8] == UInt8(ascii: "{")) == (self == .safetensors) else {
                 return false
             }
-            let path = try folder.file(bytes)
-            if self == .networkImport { try importNetwork(path, in: folder) } else { try readWeights(path) }
+            if self == .networkImport { try importNetwork(file(bytes), in: folder) } else { try readWeights(file(bytes)) }
         case .readerProtocol: try readAnswers(bytes)
         case .hdf5:
-            guard isHDF5 else { return false }
+            guard isHDF5() else { return false }
             try readHDF5(folder.file(bytes), size: bytes.count, by: reader)
-        case .checkpoint: try readCheckpoint(folder.file(bytes))
-        case .checkpointContent: try readCheckpoint(folder.file(sealedCheckpoint(of: bytes)))
+        case .checkpoint: try readCheckpoint(Array(bytes))
+        case .checkpointContent: try readContents(bytes)
         case .configuration: try readConfiguration(bytes, in: folder)
         case .runRecords: try readRunFolder(bytes, in: folder)
         }

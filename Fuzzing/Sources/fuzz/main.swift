@@ -1,3 +1,4 @@
+import CCoverage
 import CLibFuzzer
 import FuzzTargets
 import Glibc
@@ -10,10 +11,13 @@ if words.count > 1, FuzzTarget(rawValue: words[1]) != nil {
     // libFuzzer starts this program again for some of its work, with arguments of its own.
     setenv(Fuzzer.variable, words.remove(at: 1), 1)
 }
-guard Fuzzer.target != nil else {
+guard let target = Fuzzer.target else {
     print("usage: fuzz TARGET [options of libFuzzer]; the targets are \(FuzzTarget.allCases.map(\.rawValue).joined(separator: " "))")
     exit(64)
 }
+// As they stand in Swift's symbols.
+let modules = target.modules.map { UnsafePointer(strdup("\($0.utf8.count)\($0)")) }
+guard coverage_of_modules(modules, Int32(modules.count)) > 0 else { fatalError("no branch of \(target.modules) is counted") }
 // libFuzzer ends the process by exit, which ends no object's life.
 atexit { Fuzzer.folder.remove() }
 var count = Int32(words.count)

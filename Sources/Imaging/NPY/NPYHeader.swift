@@ -24,10 +24,13 @@ package struct NPYHeader: Equatable {
         let length = start[8..<prefix].reversed().reduce(0) { $0 << 8 | Int($1) }
         guard length <= min(1 << 16, file.size - prefix) else { throw invalid("the NPY file is truncated: its header has \(length) bytes") }
         size = prefix + length
-        let text = String(decoding: try file.bytes(at: prefix, count: length), as: UTF8.self)
-        guard let descr = text.firstMatch(of: /'descr'\s*:\s*'([^']*)'/)?.1,
-            let order = text.firstMatch(of: /'fortran_order'\s*:\s*(True|False)/)?.1,
-            let numbers = text.firstMatch(of: /'shape'\s*:\s*\(([0-9, ]*)\)/)?.1
+        let text = try file.bytes(at: prefix, count: length)
+        guard let descr = Self.value(of: "descr", in: text).flatMap({ Self.text($0, between: "'", and: "'") }),
+            let order = Self.value(of: "fortran_order", in: text).flatMap({ value in
+                ["True", "False"].first { value.starts(with: $0.utf8) }
+            }),
+            let numbers = Self.value(of: "shape", in: text).flatMap({ Self.text($0, between: "(", and: ")") }),
+            numbers.utf8.allSatisfy({ "0123456789, ".utf8.contains($0) })
         else { throw invalid("the NPY file holds records or Python objects; arrays of numbers are supported") }
         guard let type = NPYHeader.types[descr.dropFirst()] else {
             throw invalid(
@@ -45,6 +48,21 @@ package struct NPYHeader: Equatable {
             throw invalid(
                 "the NPY file is truncated: shape \(shape) needs \(Int(min(announced, 0x1p60))) bytes, \(file.size - size) are there")
         }
+    }
+
+    /// What follows the first `'key':` of a Python dictionary's text and the blanks after it; nil if there is none.
+    private static func value(of key: String, in text: [UInt8]) -> ArraySlice<UInt8>? {
+        guard let place = text.firstRange(ofText: "'\(key)'") else { return nil }
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        var rest = text[place.upperBound...].drop(while: isBlank)
+        return rest.popFirst() == UInt8(ascii: ":") ? rest.drop(while: isBlank) : nil
+    }
+
+    /// What stands between the first byte, which must be `start`, and the next `end`.
+    private static func text(_ bytes: ArraySlice<UInt8>, between start: Unicode.Scalar, and end: Unicode.Scalar) -> String? {
+        let rest = bytes.dropFirst()
+        guard bytes.first == UInt8(ascii: start), let close = rest.firstIndex(of: UInt8(ascii: end)) else { return nil }
+        return String(decoding: rest[..<close], as: UTF8.self)
     }
 
     private static let types: [Substring: PixelType] = [

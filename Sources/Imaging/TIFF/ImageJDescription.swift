@@ -7,9 +7,9 @@ struct ImageJDescription {
     /// The description, if `text` is one of ImageJ's.
     init?(_ text: String) {
         guard text.hasPrefix("ImageJ=") else { return nil }
-        for line in text.split(whereSeparator: \.isNewline) {
-            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2 { values[parts[0]] = parts[1] }
+        for line in text.utf8.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
+            let parts = line.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { values[Substring(parts[0])] = Substring(parts[1]) }
         }
     }
 
@@ -22,6 +22,7 @@ struct ImageJDescription {
     /// Unit of length; ImageJ writes what is not ASCII as `\u00B5`.
     var unit: String? {
         guard let unit = values["unit"], !unit.isEmpty, unit != "pixel" else { return nil }
+        guard unit.utf8.contains(UInt8(ascii: "\\")) else { return String(unit) }
         return String(unit).replacing(/\\u([0-9A-Fa-f]{4})/) { match in
             UInt32(match.1, radix: 16).flatMap { Unicode.Scalar($0) }.map { String($0) } ?? ""
         }

@@ -91,7 +91,8 @@ package struct TIFFDirectory {
 
     /// An unsigned number of up to 8 bytes; those that no file can reach become `Int.max`.
     fileprivate func integer(_ bytes: ArraySlice<UInt8>) -> Int {
-        Int(clamping: (isBigEndian ? Array(bytes) : bytes.reversed()).reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+        let number = bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return Int(clamping: isBigEndian ? number : number.byteSwapped >> UInt64(64 - 8 * bytes.count))
     }
 
     /// The entries of one directory.

@@ -12,7 +12,8 @@ final class TIFFPageSource: PageSource {
     private let imagesOfFirstDirectory: Int
     /// Images that make a page: ImageJ keeps the channels of a page as images one after another.
     private let imagesInPage: Int
-    private let decoder: Mutex<TIFFDecoder>
+    /// Opened for the first page that needs it: what lies in the file as it is, we read ourselves.
+    private let decoder = Mutex<TIFFDecoder?>(nil)
 
     init(_ file: InputFile) throws {
         directory = try TIFFDirectory(file)
@@ -39,7 +40,6 @@ final class TIFFPageSource: PageSource {
         shape = VolumeShape(pages: images / imagesInPage, height: first.height, width: first.width, channels: first.samples * imagesInPage)
         pixelType = first.pixelType
         metadata = directory.metadata
-        decoder = Mutex(try TIFFDecoder(file))
     }
 
     func readRows(_ rows: Range<Int>, ofPage page: Int, into samples: UnsafeMutablePointer<Float>) throws {
@@ -55,7 +55,10 @@ final class TIFFPageSource: PageSource {
         } else if page.isPlain {
             try readPlanes(page, at: page.firstBlock, rows, into: samples)
         } else {
-            try decoder.withLock { try $0.read(page, number: image, rows, into: samples) }
+            try decoder.withLock { decoder in
+                if decoder == nil { decoder = try TIFFDecoder(directory.file) }
+                try decoder!.read(page, number: image, rows, into: samples)
+            }
         }
         guard page.minIsWhite, let white = page.pixelType.maximum else { return }
         for i in 0..<page.samples * rows.count * page.width { samples[i] = white - samples[i] }
@@ -95,7 +98,7 @@ private struct TIFFDecoder: ~Copyable, @unchecked Sendable {
         // h: directories when we ask for them; m: no memory map, which kills the process when the file shrinks;
         // c: strips as they are.
         // What libtiff itself takes memory for is a block's bytes as they are in the file, and its tables.
-        guard let tiff = tiff_open(dup(file.descriptor), file.path, "rhmc", tmsize_t(file.size) + 1 << 26, message) else {
+        guard let tiff = tiff_open(file.newDescriptor(), file.path, "rhmc", tmsize_t(file.size) + 1 << 26, message) else {
             defer { message.deallocate() }
             throw ImagingError(.invalid, file.path, "cannot open the TIFF file: \(String(cString: message))")
         }
