@@ -266,8 +266,12 @@ public final class Watchdog: @unchecked Sendable {
 
     /// Takes leave of the other ranks, so that no heartbeat is under way when MPI ends. A collective.
     func disarm() throws(MPIError) {
-        guard let heartbeats else { return }
         enter(.end)
+        if let heartbeats { try leave(heartbeats) }
+        isFinalizing.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    private func leave(_ heartbeats: Heartbeats) throws(MPIError) {
         beginWait()
         func wait(_ isDone: () throws(MPIError) -> Bool) throws(MPIError) {
             while try !isDone() {
@@ -281,7 +285,6 @@ public final class Watchdog: @unchecked Sendable {
         try wait { () throws(MPIError) in try heartbeats.areSent() }
         endWait()
         self.heartbeats = nil
-        isFinalizing.store(true, ordering: .sequentiallyConsistent)
     }
 
     /// The last thing: MPI is finalised.

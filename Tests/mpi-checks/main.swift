@@ -4,9 +4,9 @@ import DataParallel
 /// The checks by the name that selects them.
 let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "abort": { try checkAbort($0.communicator) },
+    "absent": { try failToBegin($0.communicator) },
     "agree": { try checkAgreement($0.communicator) },
     "allocation": { try checkAllocation($0.communicator) },
-    "absent": { try failToBegin($0.communicator) },
     "alone": { try checkAlone($0) },
     "collectives": { try checkCollectives($0.communicator) },
     "fail-agreed": { try failTogether($0.communicator) },
