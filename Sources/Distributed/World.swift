@@ -116,12 +116,16 @@ public struct World: ~Copyable {
         precondition((1...255).contains(status), "World.abort: exit status \(status) is not in 1...255")
         fflush(nil)
         if isInitialized && !isFinalized {
+            if libraryVersion.hasPrefix("MPICH") { usleep(lastWordsTime) }
             // Does not return where it works; where it fails this process must end all the same.
             _ = MPI_Abort(cmpi_comm_world(), status)
             _exit(status)
         }
         exit(status)
     }
+
+    /// Microseconds that MPICH's launcher is left to read what a rank has written: once it hears that the job is to end, it throws the rest away.
+    private static let lastWordsTime: UInt32 = 100_000
 
     /// Ends the job because of an error outside of any communicator.
     private static func fail(_ error: any Error) -> Never {

@@ -161,8 +161,8 @@ import Testing
         #expect(program.problem(with: ["submit", "--nodes", "2", "--", "--nodes", "2"]) == "train has no option --nodes")
         // Options of other programs that the text names: mpirun, srun, apptainer, torchrun, nnU-Net, and scripts of this package.
         let others: Set<String> = [
-            "all", "allow-run-as-root", "bind", "bind-to", "c", "env", "hostfile", "kill-on-bad-exit", "mca", "mpi",
-            "no-manual", "nproc-per-node", "oversubscribe", "package-path", "program", "verify_dataset_integrity",
+            "all", "allow-run-as-root", "bind", "bind-to", "c", "env", "fuzz", "hostfile", "kill-on-bad-exit", "mca",
+            "merge", "mpi", "no-manual", "nproc-per-node", "oversubscribe", "package-path", "program", "verify_dataset_integrity",
         ]
         let known = program.all.union(others)
         var unused = others

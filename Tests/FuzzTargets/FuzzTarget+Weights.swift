@@ -48,9 +48,8 @@ func readHDF5(_ path: String, size: Int, by program: String?) throws {
             return nil
         } catch let error as any ExitStatusProviding { return error }
     }
-    _ = try refusal {
-        _ = try process("volumes", path)?.description([String].self) ?? VolumeReader.datasets(ofHDF5: path)
-    }
+    // To open the only volume this process makes a list of all, too.
+    _ = try refusal { _ = try process("volumes", path)?.description([String].self) }
     // Where a damaged file's pixels lie among its descriptions, libhdf5 gives them as it has them in its cache, or on disk.
     let volume = try refusal {
         try readPages(process("volume", path, path).map { try VolumeReader($0, fileSize: size) } ?? VolumeReader(path), isSteady: false)

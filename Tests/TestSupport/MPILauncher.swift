@@ -27,6 +27,9 @@ public enum MPILauncher {
     /// What makes ranks talk by TCP: shared memory is in files, and tests limit the size of those.
     public static let withoutFiles = isMPICH ? ["UCX_TLS": "tcp,self"] : ["OMPI_MCA_btl": "tcp,self"]
 
+    /// What a launcher may return where ranks have not come together and one ended itself: MPICH's kills the others, and may return that.
+    public static let startupTimeoutStatuses: Set<Int32> = isMPICH ? [76, 9] : [76]
+
     /// Whether a launcher that was sent SIGUSR1 may return `status` when its ranks have ended with `expected`: MPICH's mostly returns 0 when
     /// it has passed a signal on.
     public static func mayReturn(_ status: Int32, forRanksThatEndWith expected: Int32) -> Bool {

@@ -26,6 +26,9 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
         public let description: String
     }
 
+    /// How many times as long as usual programs may take: the variable UNET_TEST_PATIENCE, for machines, or sanitizers, that make them slow.
+    public static let patience = ProcessInfo.processInfo.environment["UNET_TEST_PATIENCE"].flatMap { Double($0) } ?? 1
+
     /// Variables by which a program would take itself for a rank of the job that the tests run in.
     private static let launcherPrefixes = ["OMPI_", "PMIX_", "PMI_", "SLURM_"]
 
@@ -37,7 +40,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
     ///   - ranks: how many under `mpirun`, on this machine however few cores it has; `nil` starts it without a launcher.
     ///   - cluster: hosts for the ranks to run on, instead of this machine.
     ///   - environment: variables to add to the process's own.
-    ///   - timeout: seconds after which it is stopped.
+    ///   - timeout: seconds after which it is stopped, times `patience`.
     public static func run(
         _ program: String, _ arguments: [String], ranks: Int? = nil, on cluster: VirtualCluster? = nil, environment: [String: String] = [:],
         timeout: Double = 240
@@ -64,7 +67,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
             variables = variables.filter { name, _ in !launcherPrefixes.contains { name.hasPrefix($0) } }
         }
         process.environment = variables.merging(environment) { $1 }
-        return try wait(for: process, timeout: timeout)
+        return try wait(for: process, timeout: timeout * patience)
     }
 
     /// Runs any command, a path and its arguments, and waits for its end.
@@ -73,7 +76,7 @@ public struct ProgramRun: CustomStringConvertible, Sendable {
         process.environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
-        return try wait(for: process, timeout: timeout)
+        return try wait(for: process, timeout: timeout * patience)
     }
 
     private static func find(_ tool: String) throws -> URL {

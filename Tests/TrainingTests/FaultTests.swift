@@ -108,7 +108,8 @@ import Training
         let stop = #"[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" != \#(rank) ] || kill -STOP $$; exec "$0" "$@""#
         let outcome = try Program.run(
             volume.training("run") + ["--stall-timeout", "2s"], ranks: 3, through: ["bash", "-c", stop], limit: 60)
-        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 30, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(MPILauncher.startupTimeoutStatuses.contains(outcome.status), "\(outcome)")
+        #expect(outcome.seconds > 20 && outcome.seconds < 30, "\(outcome.seconds) s, \(outcome.errors)")
         let line =
             "rank \(rank == 0 ? 1 : 0) (\(Self.host)): MPI_Init_thread has not returned for 20 s: another rank has not begun, is stopped"
         #expect(outcome.count(line) == 1 && outcome.count("has not returned") == 1, "\(outcome.errors)")

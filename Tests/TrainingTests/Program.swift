@@ -48,13 +48,13 @@ struct Program {
         try body()
     }
 
-    /// Runs to the end. A run that takes longer than `limit` seconds is killed and fails the test.
+    /// Runs to the end. A run that takes longer than `limit` seconds, times `ProgramRun.patience`, is killed and fails the test.
     @discardableResult
     static func run(
         _ arguments: [String], ranks: Int = 0, on cluster: VirtualCluster? = nil, through: [String] = [], limit: Double = 60,
         environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Outcome {
-        let errors = Pipe(), output = Pipe(), began = ContinuousClock.now
+        let errors = Pipe(), output = Pipe(), began = ContinuousClock.now, limit = limit * ProgramRun.patience
         let process = try start(
             arguments, ranks: ranks, on: cluster, through: through, errors: errors, output: output, environment: environment)
         let watchdog = Thread {

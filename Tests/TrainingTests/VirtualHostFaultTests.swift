@@ -32,7 +32,10 @@ struct VirtualHostFaultTests {
         let outcome = try Program.run(
             volume.training("run"), ranks: 3, on: cluster, limit: 30, environment: ["UNET_TEST_FAULT": "2:12:\(phase):kill"])
         #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.seconds) s: \(outcome.errors)")
-        #expect(MPILauncher.tells(outcome.output + outcome.errors, thatRankDied: 2), "\(outcome.errors)")
+        // A rank that is sending to the dead one may be ended by Open MPI before mpirun hears of the death: then Open MPI names the host.
+        let text = outcome.output + outcome.errors
+        let isHostNamed = text.contains("has unexpectedly disconnected") && text.contains("Peer host:  10.77.0.3")
+        #expect(MPILauncher.tells(text, thatRankDied: 2) || isHostNamed, "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
         try expectResumption(on: cluster)
     }
