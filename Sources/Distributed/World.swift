@@ -74,7 +74,7 @@ public struct World: ~Copyable {
         if isFinalizedHere {
             do throws(MPIError) {
                 try communicator.watchdog.disarm()
-                if !communicator.isOnOneHost, Self.libraryVersion.hasPrefix("MPICH") { usleep(Self.silence) }
+                if !communicator.isOnOneHost, Self.isMPICH { usleep(Self.silence) }
                 try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: communicator.rank)
             } catch {
                 communicator.fail(error)
@@ -116,7 +116,7 @@ public struct World: ~Copyable {
         precondition((1...255).contains(status), "World.abort: exit status \(status) is not in 1...255")
         fflush(nil)
         if isInitialized && !isFinalized {
-            if libraryVersion.hasPrefix("MPICH") { usleep(lastWordsTime) }
+            if isMPICH { usleep(lastWordsTime) }
             // Does not return where it works; where it fails this process must end all the same.
             _ = MPI_Abort(cmpi_comm_world(), status)
             _exit(status)
@@ -126,6 +126,8 @@ public struct World: ~Copyable {
 
     /// Microseconds that MPICH's launcher is left to read what a rank has written: once it hears that the job is to end, it throws the rest away.
     private static let lastWordsTime: UInt32 = 100_000
+
+    private static var isMPICH: Bool { libraryVersion.hasPrefix("MPICH") }
 
     /// Ends the job because of an error outside of any communicator.
     private static func fail(_ error: any Error) -> Never {

@@ -156,7 +156,7 @@ extension Checkpoint {
             channels: Int(try file.number("channels", as: Int64.self)), parameters: try file.texts("parameter_names"),
             states: isNamed ? try file.texts("optimizer_state") : ["first_moment", "second_moment"],
             hasAverage: isNamed ? try file.number("has_average", as: Int64.self) == 1 : false)
-        try self.init(contents, path) { (try file.dataset($0).shape, try file.read($0)) }
+        try self.init(contents, path, shape: { try file.dataset($0).shape }, values: { try file.read($0) })
     }
 
     /// What the attributes of a checkpoint say.
@@ -182,10 +182,12 @@ extension Checkpoint {
         }
     }
 
-    /// A checkpoint from what its attributes say and from its arrays, which `array` reads by their place in the file.
+    /// A checkpoint from what its attributes say and from its arrays, whose `shape` and `values` are asked for by their place in the file.
     ///
     /// - Throws: `TrainingError` if they are none of a run.
-    package init(_ contents: Contents, _ path: String, array: (String) throws -> (shape: [Int], values: [Float])) throws {
+    package init(
+        _ contents: Contents, _ path: String, shape: (String) throws -> [Int], values: (String) throws -> [Float]
+    ) throws {
         configuration = try TrainingConfiguration(resolved: contents.configuration, from: path)
         progress = try Self.value(contents.progress, path)
         metrics = try Self.value(contents.metrics, path)
@@ -199,17 +201,17 @@ extension Checkpoint {
             throw TrainingError(.invalid, "\(path): its parameters \(names) or the optimizer's \(states) are listed twice")
         }
         parameters = try names.map { name in
-            let (shape, values) = try array("/parameters/\(name)")
-            func others(_ group: String) throws -> [Float] {
-                let (_, others) = try array("\(group)/\(name)")
-                guard others.count == values.count else {
-                    throw TrainingError(.invalid, "\(path): \(group)/\(name) has \(others.count) values, the parameter is \(shape)")
+            let shape = try shape("/parameters/\(name)")
+            func array(_ group: String) throws -> [Float] {
+                let values = try values("\(group)/\(name)")
+                guard values.count == shape.reduce(1, *) else {
+                    throw TrainingError(.invalid, "\(path): \(group)/\(name) has \(values.count) values, the parameter is \(shape)")
                 }
-                return others
+                return values
             }
             return Parameter(
-                name: name, shape: shape, values: values, average: contents.hasAverage ? try others("/average") : nil,
-                optimizerState: try Dictionary(uniqueKeysWithValues: states.map { ($0, try others("/optimizer/\($0)")) }))
+                name: name, shape: shape, values: try array("/parameters"), average: contents.hasAverage ? try array("/average") : nil,
+                optimizerState: try Dictionary(uniqueKeysWithValues: states.map { ($0, try array("/optimizer/\($0)")) }))
         }
     }
 

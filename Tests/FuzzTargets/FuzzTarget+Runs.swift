@@ -30,7 +30,7 @@ func readContents(_ bytes: UnsafeRawBufferPointer) throws {
         configuration: texts[0], progress: texts[1], metrics: texts[2], fingerprint: "none", normalization: texts[3],
         channels: Int(texts[6].prefix { $0 != "\n" }) ?? 1, parameters: lines(texts[4]), states: lines(texts[5]),
         hasAverage: bytes.count % 2 == 0)
-    try use(Checkpoint(contents, "checkpoint.h5") { _ in ([2, 2], [1, 2, 3, 4]) })
+    try use(Checkpoint(contents, "checkpoint.h5", shape: { _ in [2, 2] }, values: { _ in [1, 2, 3, 4] }))
 }
 
 /// Reads a configuration; what it is written as is read again, as the same.
