@@ -48,14 +48,15 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         H5set_free_list_limits(-1, -1, -1, -1, -1, -1)
     }
 
-    /// The modules whose branches the fuzzer looks at: those that this reader is in. To look at others takes time.
-    public var modules: [String] {
+    /// The modules, or types, whose branches the fuzzer looks at: those that this reader is in. To look at others takes time.
+    public var places: [String] {
         switch self {
         case .tiffDirectory, .tiff, .tiffDescription, .npy, .png: ["Imaging"]
         case .safetensors, .onnx: ["Interchange"]
         case .readerProtocol, .hdf5: ["Imaging", "Interchange"]
         case .networkImport: ["Interchange", "Training"]
-        case .checkpoint, .checkpointContent, .configuration, .runRecords: ["Training"]
+        case .checkpoint: ["Training.Checkpoint"]
+        case .checkpointContent, .configuration, .runRecords: ["Training"]
         }
     }
 

@@ -171,6 +171,22 @@ import Training
         #expect(try refusal(#"{"step":4,"position":8,"lossSum":0}"#, "a.weight", "velocity\nvelocity").contains("listed twice"))
     }
 
+    /// Each array of a sealed checkpoint has as many values as its parameter's shape says: none has a dataset of HDF5 without a space.
+    @Test(arguments: ["/parameters/a", "/optimizer/velocity/a", "/average/a"]) func sealedArraysHaveTheirValues(_ short: String) throws {
+        let contents = Checkpoint.Contents(
+            configuration: "images: a\nlabels: b\noutput: c\noptimizer: sgd", progress: #"{"step":4,"position":8,"lossSum":0}"#,
+            metrics: "{}",
+            fingerprint: "none", normalization: #"{"slice":{}}"#, channels: 1, parameters: ["a"], states: ["velocity"], hasAverage: true)
+        func read(_ values: [Float]) throws -> Checkpoint {
+            try Checkpoint(contents, "a.h5", shape: { _ in [2, 2] }, values: { $0 == short ? values : [1, 2, 3, 4] })
+        }
+        #expect(try read([5, 6, 7, 8]).parameters.map(\.shape) == [[2, 2]])
+        for values in [[], [1, 2, 3], [1, 2, 3, 4, 5]] as [[Float]] {
+            let error = #expect(throws: TrainingError.self) { _ = try read(values) }
+            #expect("\(error!)".contains("a.h5: \(short) has \(values.count) values, the parameter is [2, 2]"), "\(error!)")
+        }
+    }
+
     /// A network that a small file claims to be large takes no memory.
     @Test func networksAreNoLargerThanTheirWeights() throws {
         for (name, expected) in [

@@ -21,31 +21,31 @@ void __wrap___sanitizer_cov_8bit_counters_init(uint8_t *start, uint8_t *stop) { 
 
 void __wrap___sanitizer_cov_pcs_init(const branch *start, const branch *stop) { branches = start, branches_end = stop; }
 
-// The name of the Swift module that a function is in, or null if its symbol does not tell: it is a generic function of the standard
-// library, say, or is not exported.
-static const char *module_of(const branch *entry) {
+// The symbol of a Swift function from its module's name on, or null if it does not tell: the function is a generic one of the
+// standard library, say, or is not exported.
+static const char *name_of(const branch *entry) {
   Dl_info info;
   if (!dladdr((void *)entry->address, &info) || info.dli_saddr != (void *)entry->address || !info.dli_sname) return 0;
   const char *name = info.dli_sname;
   return strncmp(name, "$s", 2) == 0 && name[2] >= '1' && name[2] <= '9' ? name + 2 : 0;
 }
 
-static int is_one_of(const char *name, const char *const *modules, int count) {
+static int is_in(const char *name, const char *const *places, int count) {
   for (int i = 0; i < count; i++)
-    if (strncmp(name, modules[i], strlen(modules[i])) == 0) return 1;
+    if (strncmp(name, places[i], strlen(places[i])) == 0) return 1;
   return 0;
 }
 
-int coverage_of_modules(const char *const *modules, int count) {
-  // A module's functions lie together. One in 32 is asked for its symbol, as that takes its time; those between two that tell belong to the module
-  // before them or after them, and are taken for both. `first` begins a stretch that is wanted; `unknown` follows the last function that is
-  // known not to be.
+int coverage_of(const char *const *places, int count) {
+  // The functions of a module lie together, and in it those of a file. One in 32 is asked for its symbol, as that takes its time; those between
+  // two that tell belong to the place before them or after them, and are taken for both. `first` begins a stretch that is wanted; `unknown`
+  // follows the last function that is known not to be.
   const branch *first = 0, *unknown = branches;
   int sum = 0, functions = 0;
   for (const branch *entry = branches; entry <= branches_end; entry++) {
-    const char *module = entry < branches_end ? ((entry->flags & 1) && functions++ % 32 == 0 ? module_of(entry) : 0) : "";
-    if (!module) continue;
-    int wanted = entry < branches_end && is_one_of(module, modules, count);
+    const char *name = entry < branches_end ? ((entry->flags & 1) && functions++ % 32 == 0 ? name_of(entry) : 0) : "";
+    if (!name) continue;
+    int wanted = entry < branches_end && is_in(name, places, count);
     if (wanted && !first) first = unknown;
     if (!wanted && first) {
       __real___sanitizer_cov_8bit_counters_init(counters + (first - branches), counters + (entry - branches));

@@ -9,9 +9,13 @@ enum Fuzzer {
     static let target = getenv(variable).flatMap { FuzzTarget(rawValue: String(cString: $0)) }
     /// For the files of one run after the other.
     static let folder = try! ScratchFolder()
+    /// What one run may take.
+    nonisolated(unsafe) static var limit = ProcessorTimeLimit()
 
     /// One run; −1 for bytes that are not this target's.
     static func run(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+        limit?.start()
+        defer { limit?.stop() }
         do {
             if case .skipped = try target!.run(UnsafeRawBufferPointer(start: bytes, count: size), in: folder) { return -1 }
             return 0

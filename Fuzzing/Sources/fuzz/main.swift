@@ -16,8 +16,10 @@ guard let target = Fuzzer.target else {
     exit(64)
 }
 // As they stand in Swift's symbols.
-let modules = target.modules.map { UnsafePointer(strdup("\($0.utf8.count)\($0)")) }
-guard coverage_of_modules(modules, Int32(modules.count)) > 0 else { fatalError("no branch of \(target.modules) is counted") }
+let places = target.places.map { place in
+    UnsafePointer(strdup(place.split(separator: ".").map { "\($0.utf8.count)\($0)" }.joined()))
+}
+guard coverage_of(places, Int32(places.count)) > 0 else { fatalError("no branch of \(target.places) is counted") }
 // libFuzzer ends the process by exit, which ends no object's life.
 atexit { Fuzzer.folder.remove() }
 var count = Int32(words.count)

@@ -1,7 +1,9 @@
 #pragma once
 
-// Hands libFuzzer the counters of the branches of some Swift modules alone: it goes through all that it was handed after every input. The
-// program is linked so that what its modules announce of their counters comes here first (--wrap); to be called once, before libFuzzer starts.
+// Hands libFuzzer the counters of the branches of some Swift modules, or types, alone: it goes through all that it was handed after
+// every input. The program is linked so that what its modules announce of their counters comes here first (--wrap); to be called once, before
+// libFuzzer starts.
 //
-// `modules` are names in front of which stands their length, as in Swift's symbols: "7Imaging". Answers with the number of branches.
-int coverage_of_modules(const char *const *modules, int count);
+// `places` are names, a module's or a module's and a type's, in front of each its length, as in Swift's symbols: "7Imaging",
+// "8Training10Checkpoint". Answers with the number of branches.
+int coverage_of(const char *const *places, int count);
