@@ -37,7 +37,7 @@ import Training
     func killed(_ place: String, last: Int) throws {
         let outcome = try run("\(place):kill", "--bucket-mib", "1")
         let rank = Int(place.prefix(1))!
-        #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.errors)")
+        #expect(outcome.status != 0 && outcome.seconds < 10 * ProgramRun.patience, "\(outcome.errors)")
         // The launcher is the first to know.
         #expect(MPILauncher.tells(outcome.output + outcome.errors, thatRankDied: rank), "\(outcome.errors)")
         if last < 20 { try expectResumption(from: last) }
@@ -69,7 +69,7 @@ import Training
     func stalled(_ fault: String, place: String) throws {
         let outcome = try run(fault, "--stall-timeout", "4s")
         let name = "rank \(fault.prefix(1)) (\(Self.host))"
-        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
         let lines = outcome.errors.split(separator: "\n").filter { $0.contains(name) && $0.contains("no progress") && $0.contains(place) }
         // A rank that hangs can speak for itself, too.
         #expect(
@@ -82,7 +82,7 @@ import Training
     /// A process that is alone has its own watch only.
     @Test(arguments: [0, 1]) func stalledAlone(_ ranks: Int) throws {
         let outcome = try run("0:12:backward:hang", "--stall-timeout", "4s", ranks: ranks)
-        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
         #expect(outcome.count("warning: the process has made no progress for 2 s at step 12, backward") == 1, "\(outcome.errors)")
         let end = "the process has made no progress for 4 s at step 12, backward. It ends; the same command goes on"
         #expect(outcome.count(end) == 1, "\(outcome.errors)")
@@ -93,7 +93,7 @@ import Training
     @Test(arguments: [("0:15:checkpoint:stop", "step 15, checkpoint"), ("1:10:validation:stop", "step 10, validation")])
     func stalledInALongPhase(_ fault: String, place: String) throws {
         let outcome = try run(fault, "--stall-timeout", "2.5s", limit: 60)
-        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 40, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 40 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
         let lines = outcome.errors.split(separator: "\n").filter {
             $0.contains("rank \(fault.prefix(1)) (\(Self.host)), last heard of") && $0.contains(place)
         }
@@ -109,7 +109,7 @@ import Training
         let outcome = try Program.run(
             volume.training("run") + ["--stall-timeout", "2s"], ranks: 3, through: ["bash", "-c", stop], limit: 60)
         #expect(MPILauncher.startupTimeoutStatuses.contains(outcome.status), "\(outcome)")
-        #expect(outcome.seconds > 20 && outcome.seconds < 30, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(outcome.seconds > 20 && outcome.seconds < 30 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
         let line =
             "rank \(rank == 0 ? 1 : 0) (\(Self.host)): MPI_Init_thread has not returned for 20 s: another rank has not begun, is stopped"
         #expect(outcome.count(line) == 1 && outcome.count("has not returned") == 1, "\(outcome.errors)")
@@ -145,7 +145,7 @@ import Training
     @Test(arguments: [("2:12:update:differ", "before the update of step 13", 10), ("1:15:update:differ", "before saving step 15", 10)])
     func replicasThatDiffer(_ fault: String, moment: String, last: Int) throws {
         let outcome = try run(fault)
-        #expect(outcome.status == 76 && outcome.seconds < 10, "\(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds < 10 * ProgramRun.patience, "\(outcome.errors)")
         let line = try #require(outcome.errors.split(separator: "\n").first { $0.contains(moment) }, "\(outcome.errors)")
         let values = line.components(separatedBy: "parameters ").dropFirst().map { $0.prefix(8) }
         #expect(values.count == 3 && Set(values).count == 2 && values[0] != values[Int(fault.prefix(1))!], "\(line)")
@@ -172,7 +172,7 @@ import Training
     @Test func ranksOfDifferentConfiguration() throws {
         // The second would even do another number of collectives.
         let outcome = try mixed(Program.path, volume.training("mixed", steps: 20, "--seed", "5", "--validate-every", "3", "--threads", "2"))
-        #expect(outcome.status == 76 && outcome.seconds < 10, "\(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds < 10 * ProgramRun.patience, "\(outcome.errors)")
         #expect(
             outcome.count("seed is 0 on ranks 0, 2 and 5 on rank 1; validate-every is 10 on ranks 0, 2 and 3 on rank 1") == 1,
             "\(outcome.errors)")
@@ -188,7 +188,7 @@ import Training
         try handle.write(contentsOf: Data("x".utf8))
         try handle.close()
         let outcome = try mixed(other, volume.training("mixed"))
-        #expect(outcome.status == 76 && outcome.seconds < 10, "\(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds < 10 * ProgramRun.patience, "\(outcome.errors)")
         #expect(
             outcome.count("program is \(programVersion), build ") == 1 && outcome.count(" on rank 1. Start all") == 1, "\(outcome.errors)")
     }
@@ -241,7 +241,7 @@ import Training
 
     @Test(arguments: [0, 3]) func timeLimit(ranks: Int) throws {
         let outcome = try Program.run(volume.training("run", steps: 1_000_000, "--time-limit", "4s"), ranks: ranks, limit: 30)
-        #expect(outcome.status == 75 && outcome.seconds < 6, "\(outcome.seconds) s: \(outcome.errors)")
+        #expect(outcome.status == 75 && outcome.seconds < 6 * ProgramRun.patience, "\(outcome.seconds) s: \(outcome.errors)")
         #expect(outcome.count("stopped by the time limit after step ") == 1 && outcome.count("(--time-limit 4s)") == 1, "\(outcome.errors)")
         let steps = try FileManager.default.contentsOfDirectory(atPath: volume.folder / "run/checkpoints").compactMap {
             Int($0.dropFirst(5).dropLast(3))

@@ -31,7 +31,7 @@ struct VirtualHostFaultTests {
         let cluster = try VirtualCluster(hosts: 3, rate: "1gbit")
         let outcome = try Program.run(
             volume.training("run"), ranks: 3, on: cluster, limit: 30, environment: ["UNET_TEST_FAULT": "2:12:\(phase):kill"])
-        #expect(outcome.status != 0 && outcome.seconds < 10, "\(outcome.seconds) s: \(outcome.errors)")
+        #expect(outcome.status != 0 && outcome.seconds < 10 * ProgramRun.patience, "\(outcome.seconds) s: \(outcome.errors)")
         // A rank that is sending to the dead one may be ended by Open MPI before mpirun hears of the death: then Open MPI names the host.
         let text = outcome.output + outcome.errors
         let isHostNamed = text.contains("has unexpectedly disconnected") && text.contains("Peer host:  10.77.0.3")
@@ -45,7 +45,7 @@ struct VirtualHostFaultTests {
         let outcome = try Program.run(
             volume.training("run") + ["--stall-timeout", "4s"], ranks: 3, on: cluster, limit: 30,
             environment: ["UNET_TEST_FAULT": "1:12:backward:stop"])
-        #expect(outcome.status == 76 && outcome.seconds < 15, "\(outcome.seconds) s: \(outcome.errors)")
+        #expect(outcome.status == 76 && outcome.seconds < 15 * ProgramRun.patience, "\(outcome.seconds) s: \(outcome.errors)")
         let line = outcome.errors.split(separator: "\n").first { $0.hasPrefix("warning: rank 1 (") } ?? ""
         #expect(line.contains("-2), last heard of") && line.contains("at step 12, backward"), "\(outcome.errors)")
         #expect(try ranks(of: cluster) == 0)
