@@ -102,7 +102,8 @@ struct FailureTests {
     @Test("A rank that does not come to where the watching begins holds nobody for long", arguments: [2, 3])
     func endsWhereOneDoesNotBegin(ranks: Int) throws {
         let run = try ProgramRun.run("mpi-checks", ["absent"], ranks: ranks)
-        #expect(MPILauncher.startupTimeoutStatuses.contains(run.status) && run.seconds > 5 && run.seconds < 15 * ProgramRun.patience, "\(run)")
+        #expect(
+            MPILauncher.startupTimeoutStatuses.contains(run.status) && run.seconds > 5 && run.seconds < 15 * ProgramRun.patience, "\(run)")
         let lines = lines(run, containing: "the exchange of host names has not returned for 5 s")
         #expect(lines.count == 1 && lines[0].hasPrefix("rank 0 ("), "\(run)")
     }

@@ -69,7 +69,9 @@ import Training
     func stalled(_ fault: String, place: String) throws {
         let outcome = try run(fault, "--stall-timeout", "4s")
         let name = "rank \(fault.prefix(1)) (\(Self.host))"
-        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(
+            outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience,
+            "\(outcome.seconds) s, \(outcome.errors)")
         let lines = outcome.errors.split(separator: "\n").filter { $0.contains(name) && $0.contains("no progress") && $0.contains(place) }
         // A rank that hangs can speak for itself, too.
         #expect(
@@ -82,7 +84,9 @@ import Training
     /// A process that is alone has its own watch only.
     @Test(arguments: [0, 1]) func stalledAlone(_ ranks: Int) throws {
         let outcome = try run("0:12:backward:hang", "--stall-timeout", "4s", ranks: ranks)
-        #expect(outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(
+            outcome.status == 76 && outcome.seconds > 4 && outcome.seconds < 14 * ProgramRun.patience,
+            "\(outcome.seconds) s, \(outcome.errors)")
         #expect(outcome.count("warning: the process has made no progress for 2 s at step 12, backward") == 1, "\(outcome.errors)")
         let end = "the process has made no progress for 4 s at step 12, backward. It ends; the same command goes on"
         #expect(outcome.count(end) == 1, "\(outcome.errors)")
@@ -93,7 +97,9 @@ import Training
     @Test(arguments: [("0:15:checkpoint:stop", "step 15, checkpoint"), ("1:10:validation:stop", "step 10, validation")])
     func stalledInALongPhase(_ fault: String, place: String) throws {
         let outcome = try run(fault, "--stall-timeout", "2.5s", limit: 60)
-        #expect(outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 40 * ProgramRun.patience, "\(outcome.seconds) s, \(outcome.errors)")
+        #expect(
+            outcome.status == 76 && outcome.seconds > 20 && outcome.seconds < 40 * ProgramRun.patience,
+            "\(outcome.seconds) s, \(outcome.errors)")
         let lines = outcome.errors.split(separator: "\n").filter {
             $0.contains("rank \(fault.prefix(1)) (\(Self.host)), last heard of") && $0.contains(place)
         }
