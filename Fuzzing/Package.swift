@@ -8,12 +8,12 @@ let package = Package(
     dependencies: [.package(name: "unet-mpi", path: "..")],
     targets: [
         .systemLibrary(name: "CLibFuzzer"),
-        .target(name: "CCoverage"),
+        .target(name: "CFuzzing"),
         .executableTarget(
-            name: "fuzz", dependencies: ["CCoverage", "CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
+            name: "fuzz", dependencies: ["CFuzzing", "CLibFuzzer", .product(name: "FuzzTargets", package: "unet-mpi")],
             swiftSettings: [.treatAllWarnings(as: .error)],
             // libFuzzer comes as a library; `fuzz` has a main of its own. The linker gold, Swift's standard on Debian 12, ends here with an internal error.
-            // CCoverage stands between the modules and libFuzzer, and asks the dynamic linker for the names of functions.
+            // CFuzzing stands between the modules and libFuzzer, and asks the dynamic linker for the names of functions.
             linkerSettings: [
                 .unsafeFlags(
                     ["-sanitize=address,fuzzer", "-use-ld=lld"]

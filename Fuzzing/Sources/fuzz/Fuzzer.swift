@@ -10,7 +10,7 @@ enum Fuzzer {
     /// For the files of one run after the other.
     static let folder = try! ScratchFolder()
     /// What one run may take.
-    nonisolated(unsafe) static var limit = ProcessorTimeLimit()
+    nonisolated(unsafe) static let limit = ProcessorTimeLimit()
 
     /// One run; −1 for bytes that are not this target's.
     static func run(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {

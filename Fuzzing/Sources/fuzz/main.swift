@@ -1,4 +1,4 @@
-import CCoverage
+import CFuzzing
 import CLibFuzzer
 import FuzzTargets
 import Glibc
