@@ -92,19 +92,31 @@ extension TrainingOption {
 
     static func augmentationNode(_ value: AugmentationConfiguration) -> YAMLNode {
         if value == .none { return YAMLNode("none") }
-        guard let text = try? YAMLEncoder().encode(value), let node = try? Yams.compose(yaml: text, .default, .default, .utf8),
-            node.mapping != nil
+        // JSON is YAML. The encoder of YAML keeps the order of the items, but writes 0.5 as 5e-1, and of a number 15 digits, which may be another
+        // number; that of JSON writes the same number.
+        guard let ordered = mapping(try? YAMLEncoder().encode(value)),
+            let exact = mapping((try? JSONEncoder().encode(value)).map { String(decoding: $0, as: UTF8.self) })
         else {
             preconditionFailure("AugmentationConfiguration does not encode as a mapping: \(value)")
         }
-        return plain(node)
+        return plain(ordered, exact)
     }
 
-    /// The encoder writes 0.5 as 5e-1; people do not.
-    private static func plain(_ node: YAMLNode) -> YAMLNode {
+    private static func mapping(_ text: String?) -> YAMLNode? {
+        guard let node = text.flatMap({ try? Yams.compose(yaml: $0, .default, .default, .utf8) }), node.mapping != nil else { return nil }
+        return node
+    }
+
+    /// The items in the order of `node` with the numbers of `exact`, which people can read.
+    private static func plain(_ node: YAMLNode, _ exact: YAMLNode) -> YAMLNode {
         switch node {
-        case .mapping(let mapping): YAMLNode(mapping.map { ($0.key, plain($0.value)) })
-        case .scalar(let scalar) where scalar.string.contains("e"): Double(scalar.string).map { YAMLNode("\($0)") } ?? node
+        case .mapping(let mapping):
+            YAMLNode(
+                mapping.map { key, value in
+                    guard let exact = exact[key] else { preconditionFailure("JSON has no \(key.string ?? "key that is no text")") }
+                    return (key, plain(value, exact))
+                })
+        case .scalar(let scalar) where scalar.string.contains("e"): exact.string.flatMap(Double.init).map { YAMLNode("\($0)") } ?? node
         default: node
         }
     }

@@ -48,6 +48,15 @@ import Training
         }
     }
 
+    /// Fifteen digits, which are enough to read, are another number: a run that is resumed would deform its samples otherwise.
+    @Test(arguments: [1.0 / 3, 0.1.nextUp, 0.918446744073709551615, 179.99999999999997, 20, 1e-5.nextUp, .leastNonzeroMagnitude])
+    func numbersAreWrittenWithAllTheirDigits(_ number: Double) throws {
+        let c = try configuration("augment: { rotation: { degrees: \(number) } }")
+        #expect(c.augment.rotation?.degrees == number)
+        #expect(c.yaml.contains("degrees: \(number)\n"))
+        #expect(try TrainingConfiguration(file: folder.file("again.yaml", c.yaml), options: []) == c)
+    }
+
     @Test func unknownOptionIsNamedWithTheNearestOne() {
         #expect(refusal("seed: 1\nbatchsize: 4\n").hasSuffix("c.yaml, line 2: unknown option 'batchsize'; did you mean 'batch-size'?"))
         #expect(refusal("learning_rate: 4\n").hasSuffix("did you mean 'learning-rate'?"))
