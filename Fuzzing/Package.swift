@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// What the modules would tell libFuzzer of themselves: CFuzzing hears it first.
+let wrapped =
+    ["8bit_counters_init", "pcs_init"] + ["cmp", "const_cmp"].flatMap { kind in [1, 2, 4, 8].map { "trace_\(kind)\($0)" } }
+
 // A package of its own, so that nobody who builds unet-mpi builds this. `run` sets UNET_FUZZING, with which the package above compiles what
 // reads files for the sanitizer and the fuzzer.
 let package = Package(
@@ -17,9 +21,7 @@ let package = Package(
             linkerSettings: [
                 .unsafeFlags(
                     ["-sanitize=address,fuzzer", "-use-ld=lld"]
-                        + ["--wrap=__sanitizer_cov_8bit_counters_init", "--wrap=__sanitizer_cov_pcs_init", "--export-dynamic"].flatMap {
-                            ["-Xlinker", $0]
-                        })
+                        + (wrapped.map { "--wrap=__sanitizer_cov_\($0)" } + ["--export-dynamic"]).flatMap { ["-Xlinker", $0] })
             ]),
     ]
 )

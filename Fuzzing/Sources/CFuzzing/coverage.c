@@ -21,6 +21,34 @@ void __wrap___sanitizer_cov_8bit_counters_init(uint8_t *start, uint8_t *stop) { 
 
 void __wrap___sanitizer_cov_pcs_init(const branch *start, const branch *stop) { branches = start, branches_end = stop; }
 
+// Where the code lies whose comparisons libFuzzer is told of: before it starts, nowhere.
+static uintptr_t code, code_length;
+
+static void add_code(const branch *first, const branch *end) {
+  uintptr_t low = code, high = code + code_length;
+  for (const branch *entry = first; entry < end; entry++) {
+    if (!high || entry->address < low) low = entry->address;
+    if (entry->address >= high) high = entry->address + 1;
+  }
+  code = low, code_length = high - low;
+}
+
+// They jump, so that libFuzzer sees who called. A loop over the text of an error would have it notice a comparison for each character.
+#define COMPARISON(name, type)                                                                   \
+  void __real_##name(type, type);                                                                \
+  void __wrap_##name(type a, type b) {                                                           \
+    if ((uintptr_t)__builtin_return_address(0) - code >= code_length) return;                    \
+    __attribute__((musttail)) return __real_##name(a, b);                                        \
+  }
+COMPARISON(__sanitizer_cov_trace_cmp1, uint8_t)
+COMPARISON(__sanitizer_cov_trace_cmp2, uint16_t)
+COMPARISON(__sanitizer_cov_trace_cmp4, uint32_t)
+COMPARISON(__sanitizer_cov_trace_cmp8, uint64_t)
+COMPARISON(__sanitizer_cov_trace_const_cmp1, uint8_t)
+COMPARISON(__sanitizer_cov_trace_const_cmp2, uint16_t)
+COMPARISON(__sanitizer_cov_trace_const_cmp4, uint32_t)
+COMPARISON(__sanitizer_cov_trace_const_cmp8, uint64_t)
+
 // The symbol of a Swift function from its module's name on, or null if it does not tell: the function is a generic one of the
 // standard library, say, or is not exported.
 static const char *name_of(const branch *entry) {
@@ -50,6 +78,7 @@ int coverage_of(const char *const *places, int count) {
     if (!wanted && first) {
       __real___sanitizer_cov_8bit_counters_init(counters + (first - branches), counters + (entry - branches));
       __real___sanitizer_cov_pcs_init(first, entry);
+      add_code(first, entry);
       sum += entry - first;
       first = 0;
     }
