@@ -48,7 +48,7 @@ import Training
         }
     }
 
-    /// Fifteen digits, which are enough to read, are another number: a run that is resumed would deform its samples otherwise.
+    /// Fifteen digits, which are enough to read, are another number: a run with the configuration that was saved would be another run.
     @Test(arguments: [1.0 / 3, 0.1.nextUp, 0.918446744073709551615, 179.99999999999997, 20, 1e-5.nextUp, .leastNonzeroMagnitude])
     func numbersAreWrittenWithAllTheirDigits(_ number: Double) throws {
         let c = try configuration("augment: { rotation: { degrees: \(number) } }")
