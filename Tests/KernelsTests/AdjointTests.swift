@@ -2,44 +2,12 @@ import Kernels
 import TestSupport
 import Testing
 
-/// ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ for every operator that has a backward version.
+/// ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ for every convolution; `LayerPropertyTests` has the other operators with a backward version.
 @Suite struct AdjointTests {
     /// The output is linear in the input, in the weights and in the bias; each gradient is the adjoint of its map.
     @Test(arguments: ConvolutionCase.table, KernelVariant.available)
     func convolution(_ c: ConvolutionCase, _ variant: KernelVariant) {
         c.expectAdjoint(ConvolutionResults(c, on: variant.device(threads: 2)))
-    }
-
-    /// Pooling selects: on the input itself, the maxima weighted by y are the inputs weighted by the gradient. Exactly so, since nothing is rounded.
-    @Test(arguments: KernelVariant.available) func maxPooling(_ variant: KernelVariant) {
-        let device = variant.device(threads: 2), layout = ChannelLayout(20)
-        let x = TestImages.random(layout, batch: 2, height: 9, width: 7, seed: 1),
-            y = TestImages.random(layout, batch: 2, height: 4, width: 3, seed: 2)
-        let input = TestTensor(layout, x), output = TestTensor(layout, batch: 2, height: 4, width: 3)
-        let result = TestTensor(layout, batch: 2, height: 9, width: 7), outputGradient = TestTensor(layout, y)
-        MaxPooling.forward(on: device, input: input.tensor, output: output.tensor)
-        MaxPooling.backward(
-            on: device, input: input.tensor, output: output.tensor, outputGradient: outputGradient.tensor,
-            inputGradient: result.tensor,
-            accumulate: false, mask: false)
-        #expect(abs(dot(output.images, y) - dot(x, result.images)) <= 1e-12 * norm(x) * norm(y))
-    }
-
-    /// Dropout and copying are their own adjoints.
-    @Test(arguments: KernelVariant.available) func dropoutAndCopy(_ variant: KernelVariant) {
-        let device = variant.device(threads: 2), layout = ChannelLayout(20)
-        let x = TestImages.random(layout, batch: 2, height: 9, width: 7, seed: 1),
-            y = TestImages.random(layout, batch: 2, height: 9, width: 7, seed: 2)
-        let dropout = Dropout(rate: 0.5, key: SIMD2(1, 2), ordinalWord: 3, firstPosition: 4)
-        func map(_ images: [ReferenceImage<Double>], _ body: (Tensor, Tensor) -> Void) -> [ReferenceImage<Double>] {
-            let input = TestTensor(layout, images), output = TestTensor(layout, batch: 2, height: 9, width: 7)
-            body(input.tensor, output.tensor)
-            return output.images
-        }
-        for body in [{ dropout.apply(on: device, $0, to: $1) }, { Elementwise.copy(on: device, $0, to: $1) }] as [(Tensor, Tensor) -> Void]
-        {
-            #expect(abs(dot(map(x, body), y) - dot(x, map(y, body))) <= 1e-12 * norm(x) * norm(y))
-        }
     }
 }
 

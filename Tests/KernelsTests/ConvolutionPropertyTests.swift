@@ -120,29 +120,24 @@ import Testing
 extension ConvolutionCase {
     /// A shape drawn from a seed, and a number of threads from 1 to 8.
     static func random(seed: UInt64) -> (ConvolutionCase, threads: Int) {
-        var numbers = testNumbers(24, seed: seed &* 31 + 7)[...]
-        /// One of `range`.
-        func draw(_ range: ClosedRange<Int>) -> Int {
-            let share = (Double(numbers.removeFirst()) + 1) / 2
-            return range.lowerBound + min(range.count - 1, Int(share * Double(range.count)))
-        }
+        var numbers = DrawnNumbers(seed: seed)
         let algorithms: [ConvolutionAlgorithm] = [.winograd4, .winograd6, .upsampled, .transposed, .pointwise, .gathered, .general]
-        let algorithm = algorithms[draw(0...6)]
-        var kernel = (draw(1...7), draw(1...7))
-        var inputs = (0..<draw(1...3)).map { _ in draw(1...40) }
-        let outputs = (0..<draw(1...2)).map { _ in draw(1...50) }
+        let algorithm = algorithms[numbers.draw(0...6)]
+        var kernel = (numbers.draw(1...7), numbers.draw(1...7))
+        var inputs = (0..<numbers.draw(1...3)).map { _ in numbers.draw(1...40) }
+        let outputs = (0..<numbers.draw(1...2)).map { _ in numbers.draw(1...50) }
         if algorithm == .gathered {
             // As many channels as are gathered: at most three, and 64 taps of all.
-            inputs = [min(draw(1...3), max(1, 64 / (kernel.0 * kernel.1)))]
+            inputs = [min(numbers.draw(1...3), max(1, 64 / (kernel.0 * kernel.1)))]
         } else if [.winograd4, .winograd6].contains(algorithm) {
             kernel = (3, 3)
         }
-        let height = draw(1...30), width = draw(1...30), batch = draw(1...3)
-        let isValid = ![.upsampled, .transposed, .pointwise].contains(algorithm) && draw(0...2) == 0
+        let height = numbers.draw(1...30), width = numbers.draw(1...30), batch = numbers.draw(1...3)
+        let isValid = ![.upsampled, .transposed, .pointwise].contains(algorithm) && numbers.draw(0...2) == 0
         return (
             ConvolutionCase(
                 algorithm, inputs, outputs, isValid ? height + kernel.0 - 1 : height, isValid ? width + kernel.1 - 1 : width, batch: batch,
-                kernel: kernel, valid: isValid, seed: seed), draw(1...8)
+                kernel: kernel, valid: isValid, seed: seed), numbers.draw(1...8)
         )
     }
 
@@ -174,7 +169,7 @@ extension ConvolutionCase {
 }
 
 extension ReferenceImage<Double> {
-    fileprivate func scaled(by scale: Double) -> Self {
+    func scaled(by scale: Double) -> Self {
         Self(channels: channels, height: height, width: width, values: values.map { $0 * scale })
     }
     fileprivate func cropped(_ top: Int, _ left: Int, height: Int, width: Int) -> Self {

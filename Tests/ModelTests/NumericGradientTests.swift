@@ -9,18 +9,19 @@ import Testing
     /// A small graph under test. Each ends in one channel, or in one for each class.
     struct Case: CustomTestStringConvertible, Sendable {
         let testDescription: String
-        let channels, height, width: Int
+        let channels, height, width, threads: Int
         /// Allowed relative error: more where a parameter's gradient is a small difference of large numbers.
         let tolerance: Double
         let build: @Sendable (Node) throws -> Node
         init(
-            _ name: String, _ channels: Int = 2, _ height: Int = 6, _ width: Int = 10, tolerance: Double = 2e-5,
+            _ name: String, _ channels: Int = 2, _ height: Int = 6, _ width: Int = 10, threads: Int = 2, tolerance: Double = 2e-5,
             _ build: @escaping @Sendable (Node) throws -> Node
         ) {
             testDescription = name
             self.channels = channels
             self.height = height
             self.width = width
+            self.threads = threads
             self.tolerance = tolerance
             self.build = build
         }
@@ -137,14 +138,46 @@ import Testing
         },
     ]
 
-    @Test(arguments: cases) func gradients(_ test: Case) throws {
+    /// A layer between two convolutions, of a size, with as many channels and on as many threads as are drawn. The weights of the first
+    /// convolution get their gradient through it.
+    static func drawn(seed: UInt64) -> Case {
+        var numbers = DrawnNumbers(seed: seed)
+        let channels = numbers.draw(1...3), height = numbers.draw(4...11), width = numbers.draw(4...11), threads = numbers.draw(1...8)
+        let groups = numbers.draw(1...4), inner = groups * numbers.draw(1...6), others = numbers.draw(1...20)
+        let smallHeight = numbers.draw(2...height), smallWidth = numbers.draw(2...width), isRectified = numbers.draw(0...1) == 1
+        let activation: Activation = isRectified ? .relu : .linear
+        let layers: [(String, @Sendable (Node, Node) throws -> Node)] = [
+            ("GroupNorm of \(groups) groups", { x, _ in try GroupNorm(groups: groups, activation: activation)(x) }),
+            ("InstanceNorm", { x, _ in try GroupNorm(groups: nil, activation: activation)(x) }),
+            ("BatchNorm2D", { x, _ in try BatchNorm2D(activation: activation)(x) }),
+            ("MaxPool2D", { x, _ in try MaxPool2D()(x) }),
+            ("Crop2D to \(smallHeight)×\(smallWidth)", { x, _ in try Crop2D(height: smallHeight, width: smallWidth)(x) }),
+            ("Gate", { x, image in try Gate()(x, by: Conv2D(1, kernelSize: 3)(image)) }),
+            ("Add", { x, image in try Add(activation: activation)(x, Conv2D(inner, kernelSize: 1)(image)) }),
+            ("Concatenate \(others)", { x, image in try Concatenate()(x, Conv2D(others, kernelSize: 1)(image)) }),
+            ("TransposedConv2D of \(others)", { x, _ in try TransposedConv2D(others, activation: activation)(x) }),
+            ("UpsamplingConv2D of \(others)", { x, _ in try UpsamplingConv2D(others, activation: activation)(x) }),
+        ]
+        let (name, layer) = layers[Int(seed % UInt64(layers.count))]
+        return Case(
+            "drawn from \(seed): \(name)\(isRectified ? " + ReLU" : ""), \(inner) channels at \(height)×\(width), \(threads) threads",
+            channels,
+            height, width, threads: threads, tolerance: 1e-4
+        ) {
+            // A bias would have no gradient where a mean is subtracted.
+            let x = try Conv2D(inner, kernelSize: 3, usesBias: false)($0)
+            return try Conv2D(1, kernelSize: 1)(layer(x, $0))
+        }
+    }
+
+    @Test(arguments: cases + (1...40).map(drawn)) func gradients(_ test: Case) throws {
         for isa in availableInstructionSets {
             let output = try test.build(Node(input: NodeShape(channels: test.channels, height: test.height, width: test.width)))
             let classes = output.shape.channels, pixels = output.shape.height * output.shape.width
             // A balanced softmax with ignored pixels, so that everything that several classes have goes through the network.
             let criterion = classes == 1 ? Loss.crossEntropy : Loss(classWeights: .balanced)
             let network = Network(
-                output, purpose: .training(blocks: [0..<1], split: treeSplit), device: Device(threads: 2, instructionSet: isa),
+                output, purpose: .training(blocks: [0..<1], split: treeSplit), device: Device(threads: test.threads, instructionSet: isa),
                 loss: criterion)
             network.randomizeParameters(seed: 5)
             let image = testNumbers(test.channels * test.height * test.width, seed: 11)
