@@ -8,7 +8,7 @@ struct ClassCounts {
     /// Goes through all pages of a volume.
     ///
     /// - Throws: `ImagingError` if a page cannot be read, or holds a value that no class has.
-    init(of volume: VolumeReader, _ classes: LabelClasses) throws {
+    init(of volume: VolumeReader, _ classes: LabelClasses, afterEachPage: () -> Void) throws {
         self.classes = classes
         path = volume.path
         var samples = [Float](repeating: 0, count: volume.shape.pageCount)
@@ -18,6 +18,7 @@ struct ClassCounts {
                 try volume.readLabelPage(page, classes, into: samples)
                 for index in samples where index >= 0 { counts[Int(index)] += 1 }
             }
+            afterEachPage()
             return counts
         }
     }

@@ -5,13 +5,19 @@
 struct LabelValues {
     /// Values above this are foreground.
     let threshold: Float
-    /// The least and the greatest value of each page.
-    private let ranges: [ClosedRange<Float>]
+    /// The least and the greatest value of each page, unless only the threshold was told.
+    private let ranges: [ClosedRange<Float>]?
+
+    /// Whether it is known what each page holds.
+    var hasPages: Bool { ranges != nil }
+
+    /// What another process has found.
+    init(threshold: Float) { (self.threshold, ranges) = (threshold, nil) }
 
     /// Goes through all pages of a volume.
     ///
     /// - Throws: `ImagingError` if a page cannot be read, or there are more than two values.
-    init(of volume: VolumeReader) throws {
+    init(of volume: VolumeReader, afterEachPage: () -> Void) throws {
         var values: Set<Float> = []
         var samples = [Float](repeating: 0, count: volume.shape.pageCount)
         ranges = try (0..<volume.shape.pages).map { page in
@@ -26,6 +32,7 @@ struct LabelValues {
                 guard !sum.isNaN else {
                     throw ImagingError(.invalid, volume.path, "page \(page) of the labels holds values that are not numbers")
                 }
+                afterEachPage()
                 guard !volume.pixelType.isFloat else { return least...greatest }
                 values.formUnion([least, greatest])
                 if !samples.allSatisfy({ $0 == least || $0 == greatest }) || values.count > 2 {
@@ -46,6 +53,7 @@ struct LabelValues {
 
     /// The single value's class in words if all of `pages` are of one class.
     func onlyClass(of pages: [Int]) -> String? {
+        guard let ranges else { preconditionFailure("LabelValues: only the threshold is known") }
         if pages.allSatisfy({ ranges[$0].lowerBound > threshold }) { return "foreground" }
         if pages.allSatisfy({ ranges[$0].upperBound <= threshold }) { return "background" }
         return nil

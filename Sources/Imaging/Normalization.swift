@@ -52,9 +52,14 @@ public struct Normalizer: Sendable {
         }
     }
 
-    /// The same, for a process that works alone: the moments are computed here.
-    public init(_ normalization: Normalization, for volume: VolumeReader) throws {
-        try self.init(normalization, for: volume) { try $0.map { try volume.moments(ofPage: $0) } }
+    /// The same with moments that are computed here; `afterEachPage` is called after each page that was read for them.
+    public init(_ normalization: Normalization, for volume: VolumeReader, afterEachPage: () -> Void = {}) throws {
+        try self.init(normalization, for: volume) { pages in
+            try pages.map { page in
+                defer { afterEachPage() }
+                return try volume.moments(ofPage: page)
+            }
+        }
     }
 
     /// The moments of all channels of all volumes, where they have a part in the result.

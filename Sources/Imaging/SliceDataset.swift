@@ -38,10 +38,11 @@ public final class SliceDataset: Sendable {
     ///   - pages: The pages to use, in rising order; all of them by default.
     ///   - normalization: What to do to the images; `Normalization.standard` for their type by default.
     ///   - cacheBytes: How much memory decoded slices may take.
+    ///   - afterEachPage: Called after each page that is read here, which all are for `Normalization.volume`.
     /// - Throws: `ImagingError` if a file cannot be read, labels and images differ in size, or there are no such pages.
     public init(
         images: VolumePaths, labels: VolumePaths? = nil, classes: LabelClasses? = nil, pages: [Int]? = nil,
-        normalization: Normalization? = nil, cacheBytes: Int = 256 << 20
+        normalization: Normalization? = nil, cacheBytes: Int = 256 << 20, afterEachPage: () -> Void = {}
     ) throws {
         self.classes = classes
         if let labels, labels.paths.count != images.paths.count {
@@ -71,7 +72,7 @@ public final class SliceDataset: Sendable {
         guard let first = self.pages.first, let last = self.pages.last, first >= 0, last < volume.shape.pages else {
             throw ImagingError(.usage, volume.path, "\(Self.text(of: self.pages)) are asked for; the volume is \(volume.shape)")
         }
-        normalizer = try Normalizer(normalization ?? .standard(for: volume.pixelType), for: volume)
+        normalizer = try Normalizer(normalization ?? .standard(for: volume.pixelType), for: volume, afterEachPage: afterEachPage)
         cache = Mutex(PageCache(capacity: cacheBytes))
     }
 
@@ -131,13 +132,13 @@ public final class SliceDataset: Sendable {
     }
 
     /// What is odd about the labels though they can be used: pages of this dataset, or all, that are of a single class, or lack one.
-    /// Goes through the whole volume of labels.
+    /// Goes through the whole volume of labels, and calls `afterEachPage` after each of its pages.
     ///
     /// - Throws: `ImagingError` if it cannot be read or has more than two values, or one that no class has.
-    public func labelWarnings() throws -> [String] {
+    public func labelWarnings(afterEachPage: () -> Void = {}) throws -> [String] {
         guard let labels else { return [] }
-        if let classes { return try ClassCounts(of: labels, classes).warnings(pages: pages) }
-        let values = try valuesOfLabels(labels)
+        if let classes { return try ClassCounts(of: labels, classes, afterEachPage: afterEachPage).warnings(pages: pages) }
+        let values = try valuesOfLabels(labels, needsPages: true, afterEachPage: afterEachPage)
         if let only = values.onlyClass(of: Array(0..<labels.shape.pages)) {
             return ["\(labels.path): all pixels of all pages are \(only); a network can learn nothing from labels of one class"]
         }
@@ -145,11 +146,25 @@ public final class SliceDataset: Sendable {
         return []
     }
 
+    /// Labels above this value are foreground; `nil` without labels, and with a list of classes. Goes through the whole volume of labels, unless it
+    /// is known already.
+    ///
+    /// - Throws: `ImagingError` if it cannot be read or has more than two values.
+    package func foregroundThreshold() throws -> Float? {
+        guard let labels, classes == nil else { return nil }
+        return try valuesOfLabels(labels).threshold
+    }
+
+    /// Takes what another process, or another dataset of the same labels, has found; where this one has looked itself, nothing changes.
+    package func take(foregroundThreshold: Float) {
+        labelValues.withLock { $0 = $0 ?? LabelValues(threshold: foregroundThreshold) }
+    }
+
     /// A SHA-256 hash of everything in the files that decides what is learnt: sizes, types, and the samples of this
-    /// dataset's slices, but neither names nor compression. Reads every slice once.
+    /// dataset's slices, but neither names nor compression. Reads every slice once, and calls `afterEachPage` after each page.
     ///
     /// - Throws: `ImagingError` if a slice cannot be read.
-    public func fingerprint() throws -> String {
+    public func fingerprint(afterEachPage: () -> Void = {}) throws -> String {
         var hash = SHA256()
         for volume in [images, labels].compactMap({ $0 }) {
             let shape = volume.shape
@@ -164,6 +179,7 @@ public final class SliceDataset: Sendable {
                 case .uint16: samples.map { UInt16($0) }.withUnsafeBytes { hash.update($0) }
                 default: samples.withUnsafeBytes { hash.update($0) }
                 }
+                afterEachPage()
             }
         }
         // Slices that are held out have their part in the volume's mean.
@@ -203,10 +219,12 @@ public final class SliceDataset: Sendable {
         return samples
     }
 
-    private func valuesOfLabels(_ labels: VolumeReader) throws -> LabelValues {
+    private func valuesOfLabels(
+        _ labels: VolumeReader, needsPages: Bool = false, afterEachPage: () -> Void = {}
+    ) throws -> LabelValues {
         try labelValues.withLock { values in
-            if let values { return values }
-            let found = try LabelValues(of: labels)
+            if let values, values.hasPages || !needsPages { return values }
+            let found = try LabelValues(of: labels, afterEachPage: afterEachPage)
             values = found
             return found
         }

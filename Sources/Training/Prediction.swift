@@ -42,7 +42,12 @@ public struct Prediction {
         let classes = try communicator.agree("comparing the checkpoints") { try self.classes(headers) }
         let (volume, tiles) = try communicator.agree("opening the images") {
             let volume = try VolumeReader(options.images)
-            return (volume, try PredictionTiles(options, headers.map { try trained($0, volume) }, shape: volume.shape, device: plan.device))
+            return (
+                volume,
+                try PredictionTiles(
+                    options, headers.map { try trained($0, volume, afterEachPage: watchdog.worked) }, shape: volume.shape,
+                    device: plan.device)
+            )
         }
         for (index, network) in tiles.inference.networks.enumerated() {
             try communicator.agree("taking over the checkpoint") {
@@ -127,14 +132,16 @@ public struct Prediction {
         return first
     }
 
-    private func trained(_ header: Header, _ volume: VolumeReader) throws -> TileInference.Trained {
+    private func trained(_ header: Header, _ volume: VolumeReader, afterEachPage: () -> Void) throws -> TileInference.Trained {
         guard volume.shape.channels == header.channels else {
             throw TrainingError(
                 .invalid,
                 "\(options.images) has \(volume.shape.channels) channels, but \(options.checkpoints.joined(separator: ", ")) was trained on images with \(header.channels)"
             )
         }
-        return TileInference.Trained(configuration: header.configuration, normalizer: try Normalizer(header.normalization, for: volume))
+        return TileInference.Trained(
+            configuration: header.configuration, normalizer: try Normalizer(header.normalization, for: volume, afterEachPage: afterEachPage)
+        )
     }
 
     private func broadcast(_ headers: [Header], _ communicator: Communicator) throws -> [Header] {

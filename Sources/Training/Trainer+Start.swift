@@ -104,16 +104,18 @@ extension Trainer {
 package struct TrainingData {
     package let loader: SampleLoader
     package let stream: SampleStream
-    let validation: SliceDataset?
+    package let validation: SliceDataset?
     let description: Checkpoint.DataDescription
 
     /// A collective.
     package init(_ configuration: TrainingConfiguration, communicator: Communicator, logger: Logger) throws {
+        // Going through a large volume takes longer than a rank may be silent.
+        let worked = communicator.watchdog.worked
         let (training, validation, loader) = try communicator.agree("opening the data") {
             let cacheBytes = configuration.cacheMebibytes << 20
             let whole = try SliceDataset(
                 images: configuration.images, labels: configuration.labels, classes: configuration.classes,
-                normalization: configuration.normalizationRule, cacheBytes: cacheBytes)
+                normalization: configuration.normalizationRule, cacheBytes: cacheBytes, afterEachPage: worked)
             guard configuration.validation < whole.count else {
                 throw TrainingError(
                     .usage,
@@ -128,14 +130,15 @@ package struct TrainingData {
             if !heldOut.isEmpty {
                 training = try SliceDataset(
                     images: configuration.images, labels: configuration.labels, classes: configuration.classes,
-                    pages: (0..<whole.count).filter { !heldOut.contains($0) }, normalization: whole.normalization, cacheBytes: cacheBytes)
+                    pages: (0..<whole.count).filter { !heldOut.contains($0) }, normalization: whole.normalization, cacheBytes: cacheBytes,
+                    afterEachPage: worked)
                 validation = try SliceDataset(
                     images: configuration.images, labels: configuration.labels, classes: configuration.classes, pages: Array(heldOut),
-                    normalization: training.normalization, cacheBytes: cacheBytes)
+                    normalization: training.normalization, cacheBytes: cacheBytes, afterEachPage: worked)
             } else if let images = configuration.validationImages {
                 validation = try SliceDataset(
                     images: images, labels: configuration.validationLabels, classes: configuration.classes,
-                    normalization: training.normalization, cacheBytes: cacheBytes)
+                    normalization: training.normalization, cacheBytes: cacheBytes, afterEachPage: worked)
                 if validation!.channels != training.channels {
                     throw TrainingError(
                         .invalid, "\(images) has \(validation!.channels) channels, but \(configuration.images) has \(training.channels)")
@@ -155,15 +158,20 @@ package struct TrainingData {
             let text = "\(configuration.images): \(shapes[0]) on rank 0, but \(shapes[other]) on rank \(other)"
             try communicator.agree("comparing the data") { throw TrainingError(.invalid, text) }
         }
-        // Reading every page is for one rank.
-        let text = try communicator.agree("reading the data") {
-            guard communicator.rank == 0 else { return "" }
+        // Reading every page is for one rank, which tells the others what follows from it.
+        let (text, found) = try communicator.agree("reading the data") { () -> (String, [Float]) in
+            guard communicator.rank == 0 else { return ("", []) }
             // Labels of their own are to be found bad before the first validation.
-            let others = configuration.validationImages == nil ? nil : validation
-            for warning in try training.labelWarnings() + (others?.labelWarnings() ?? []) { logger.warning("\(warning)") }
-            return try training.fingerprint()
+            let labelled = [training, configuration.validationImages == nil ? nil : validation].compactMap { $0 }
+            for warning in try labelled.flatMap({ try $0.labelWarnings(afterEachPage: worked) }) { logger.warning("\(warning)") }
+            return (try training.fingerprint(afterEachPage: worked), try labelled.compactMap { try $0.foregroundThreshold() })
         }
         let fingerprint = try communicator.broadcast(Array(text.utf8), from: 0)
+        let thresholds = try communicator.broadcast(found, from: 0)
+        if let first = thresholds.first, let last = thresholds.last {
+            training.take(foregroundThreshold: first)
+            validation?.take(foregroundThreshold: last)
+        }
         description = Checkpoint.DataDescription(
             fingerprint: String(decoding: fingerprint, as: UTF8.self), normalization: training.normalization, channels: training.channels)
         stream = SampleStream(slices: training.count, cropsPerSlice: configuration.cropsPerSlice, seed: configuration.seed)

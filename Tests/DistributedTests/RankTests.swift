@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized)
 struct RankTests {
     @Test(
-        arguments: ["collectives", "messages", "agree", "placement", "reduction", "reduction-fast", "samples", "allocation"],
+        arguments: ["collectives", "messages", "agree", "placement", "reduction", "reduction-fast", "samples", "labels", "allocation"],
         [1, 2, 3, 4, 8])
     func holds(check: String, ranks: Int) throws {
         let run = try ProgramRun.run("mpi-checks", [check], ranks: ranks)

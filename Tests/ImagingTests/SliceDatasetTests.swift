@@ -65,6 +65,60 @@ import Testing
         }
     }
 
+    /// What takes long says after each page that it goes on.
+    @Test func eachPageIsProgress() throws {
+        try withTemporaryFolder { folder in
+            try write(folder + "/images.tif") { Float($0 + $1) }
+            try write(folder + "/labels.tif") { _, i in Float(i % 2) }
+            try write(folder + "/soft.tif", .float32) { _, i in Float(i % 2) }
+            var pages = 0
+            func counted(_ body: (() -> Void) throws -> Void) rethrows -> Int {
+                pages = 0
+                try body { pages += 1 }
+                return pages
+            }
+            for (labels, classes) in [("labels", nil), ("soft", nil), ("labels", try LabelClasses(text: "0,1"))]
+                as [(String, LabelClasses?)]
+            {
+                let data = try SliceDataset(
+                    images: VolumePaths([folder + "/images.tif"]), labels: VolumePaths([folder + "/\(labels).tif"]), classes: classes,
+                    pages: [0, 3])
+                #expect(try counted { _ = try data.labelWarnings(afterEachPage: $0) } == 4)
+                #expect(try counted { _ = try data.fingerprint(afterEachPage: $0) } == 4, "two of each volume")
+            }
+            for (normalization, expected) in [(Normalization.volume, 4), (.slice, 0), (.divide(by: 2), 0)] {
+                #expect(
+                    try counted {
+                        _ = try SliceDataset(images: VolumePaths([folder + "/images.tif"]), normalization: normalization, afterEachPage: $0)
+                    } == expected)
+            }
+        }
+    }
+
+    /// A dataset that has been told the threshold goes through the labels only for what it has to say of each page.
+    @Test func thresholdsThatAreTold() throws {
+        try withTemporaryFolder { folder in
+            try write(folder + "/images.tif") { _, i in Float(i) }
+            try write(folder + "/labels.tif") { page, _ in page < 2 ? 3 : 9 }
+            try write(folder + "/three.tif") { page, _ in [3, 3, 9, 10][page] }
+            func dataset(_ labels: String) throws -> SliceDataset {
+                try SliceDataset(images: folder + "/images.tif", labels: folder + labels)
+            }
+            let threshold = try #require(try dataset("/labels.tif").foregroundThreshold())
+            let told = try dataset("/three.tif")
+            told.take(foregroundThreshold: threshold)
+            #expect(try told.foregroundThreshold() == threshold)
+            for page in 0..<4 { #expect(try label(page, of: told) == [Float](repeating: page < 2 ? 0 : 1, count: 30)) }
+            expectError(.invalid, "three.tif", "two values") { _ = try told.labelWarnings() }
+            // What it has found itself it keeps.
+            let looked = try dataset("/labels.tif")
+            #expect(try looked.labelWarnings() == [])
+            looked.take(foregroundThreshold: 200)
+            #expect(try looked.foregroundThreshold() == threshold && label(3, of: looked) == [Float](repeating: 1, count: 30))
+            #expect(try SliceDataset(images: folder + "/images.tif").foregroundThreshold() == nil)
+        }
+    }
+
     @Test func labelsOfOneClassAreWarnedOf() throws {
         try withTemporaryFolder { folder in
             try write(folder + "/images.tif") { _, i in Float(i) }

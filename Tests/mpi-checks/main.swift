@@ -12,6 +12,7 @@ let checks: [String: @Sendable (borrowing World) throws -> Void] = [
     "fail-agreed": { try failTogether($0.communicator) },
     "fail-alone": { try failAlone($0.communicator) },
     "fail-overlapped": { try failOverlapped($0.communicator) },
+    "labels": { try checkLabels($0.communicator) },
     "large-message": { try checkLargeMessage($0.communicator) },
     "messages": { try checkMessages($0.communicator) },
     "mpi-error": { try provokeError($0.communicator) },
