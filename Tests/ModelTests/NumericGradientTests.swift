@@ -160,9 +160,8 @@ import Testing
         ]
         let (name, layer) = layers[Int(seed % UInt64(layers.count))]
         return Case(
-            "drawn from \(seed): \(name)\(isRectified ? " + ReLU" : ""), \(inner) channels at \(height)×\(width), \(threads) threads",
-            channels,
-            height, width, threads: threads, tolerance: 1e-4
+            "\(name)\(isRectified ? " + ReLU" : ""), \(inner) channels at \(height)×\(width), \(threads) threads, drawn from \(seed)",
+            channels, height, width, threads: threads, tolerance: 1e-4
         ) {
             // A bias would have no gradient where a mean is subtracted.
             let x = try Conv2D(inner, kernelSize: 3, usesBias: false)($0)
