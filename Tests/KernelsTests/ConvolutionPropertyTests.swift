@@ -30,22 +30,9 @@ import Testing
     @Test(arguments: seeds, KernelVariant.available) func linearity(_ seed: UInt64, _ variant: KernelVariant) {
         let (c, threads) = ConvolutionCase.random(seed: seed), device = variant.device(threads: threads)
         for (what, x, map, tolerance, expectedNorm) in c.maps(on: device) {
-            // The pixels of an image dealt to two, so that their sum is exact.
-            var parts = [x, x]
-            for sample in x.indices {
-                for (i, number) in testNumbers(x[sample].values.count, seed: seed + 77).enumerated() {
-                    parts[number > 0 ? 0 : 1][sample].values[i] = 0
-                }
+            expectLinear(map, on: x, seed: seed, "\(what) of \(c.testDescription)") { whole, a, b in
+                tolerance * [whole, a, b].map { max(norm([$0]), expectedNorm) }.reduce(0, +)
             }
-            let whole = map(x), a = map(parts[0]), b = map(parts[1])
-            for sample in x.indices {
-                var difference = whole[sample]
-                for i in difference.values.indices { difference.values[i] -= a[sample].values[i] + b[sample].values[i] }
-                let size = [whole, a, b].map { max(norm([$0[sample]]), expectedNorm) }.reduce(0, +)
-                #expect(norm([difference]) <= tolerance * size, "\(what) of \(c.testDescription)")
-            }
-            let doubled = map(x.map { $0.scaled(by: 2) })
-            #expect(doubled == whole.map { $0.scaled(by: 2) }, "\(what) of \(c.testDescription), twice the input")
         }
     }
 
@@ -115,6 +102,28 @@ import Testing
             }
         }
     }
+}
+
+/// Requires that `map` takes the sum of two images to the sum of what it takes them to, but for a difference with the norm `bound` (of the sum's
+/// image and the two), and what is twice as large to what is twice as large, to the last bit.
+func expectLinear(
+    _ map: ([ReferenceImage<Double>]) -> [ReferenceImage<Double>], on x: [ReferenceImage<Double>], seed: UInt64, _ what: String,
+    bound: (ReferenceImage<Double>, ReferenceImage<Double>, ReferenceImage<Double>) -> Double
+) {
+    // The pixels of an image dealt to two, so that their sum is exact.
+    var parts = [x, x]
+    for sample in x.indices {
+        for (i, number) in testNumbers(x[sample].values.count, seed: seed + 77).enumerated() {
+            parts[number > 0 ? 0 : 1][sample].values[i] = 0
+        }
+    }
+    let whole = map(x), a = map(parts[0]), b = map(parts[1])
+    for sample in whole.indices {
+        var difference = whole[sample]
+        for i in difference.values.indices { difference.values[i] -= a[sample].values[i] + b[sample].values[i] }
+        #expect(norm([difference]) <= bound(whole[sample], a[sample], b[sample]), "\(what)")
+    }
+    #expect(map(x.map { $0.scaled(by: 2) }) == whole.map { $0.scaled(by: 2) }, "\(what), twice the input")
 }
 
 extension ConvolutionCase {

@@ -21,20 +21,7 @@ import Testing
         let shape = LayerShape(seed: seed)
         for map in shape.maps(on: variant.device(threads: shape.threads)) {
             for (x, apply) in [(map.x, map.forward), (map.y, map.gradient)] {
-                // The pixels of an image dealt to two, so that their sum is exact.
-                var parts = [x, x]
-                for sample in x.indices {
-                    for (i, number) in testNumbers(x[sample].values.count, seed: seed + 77).enumerated() {
-                        parts[number > 0 ? 0 : 1][sample].values[i] = 0
-                    }
-                }
-                let whole = apply(x), a = apply(parts[0]), b = apply(parts[1])
-                for sample in whole.indices {
-                    var difference = whole[sample]
-                    for i in difference.values.indices { difference.values[i] -= a[sample].values[i] + b[sample].values[i] }
-                    #expect(norm([difference]) <= map.tolerance * norm([whole[sample]]), "\(map.what) of \(shape)")
-                }
-                #expect(apply(x.map { $0.scaled(by: 2) }) == whole.map { $0.scaled(by: 2) }, "\(map.what) of \(shape), twice the input")
+                expectLinear(apply, on: x, seed: seed, "\(map.what) of \(shape)") { whole, _, _ in map.tolerance * norm([whole]) }
             }
         }
     }
